@@ -1,0 +1,27 @@
+"""The deliveries stream: each new row's key goes to the queue of those who send it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oms.runtime.batches import BatchAnswer, each_in_order
+from oms.runtime.clients import client
+from oms.runtime.functions import environment, lambda_handler
+from oms.runtime.queues import Queue
+from oms.stores.attribute_values import from_item
+from oms.usecases.outbound import trigger_of
+
+outbound = Queue(client("sqs"), environment("OUTBOUND_QUEUE_URL"))
+
+
+@lambda_handler
+def handler(event: dict[str, Any], context: object) -> BatchAnswer:
+    """Queues the keys in order; the row itself is read by who sends it."""
+    return each_in_order(event, _enqueue)
+
+
+def _enqueue(record: dict[str, Any]) -> None:
+    if record["eventName"] != "INSERT":
+        return
+    key = from_item(record["dynamodb"]["Keys"])
+    outbound.send(*trigger_of(key["destination"], key["message_key"]))

@@ -1,0 +1,1 @@
+"""Who carries parcels: one module per tracking provider, each with `verify` and `parse`."""

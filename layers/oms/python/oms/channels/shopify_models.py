@@ -1,0 +1,197 @@
+"""The shape of a Shopify order as its webhooks send it: what we read of it, and nothing else.
+
+Absent and null mean the same to Shopify, so they do here. Amounts are decimal texts in the shop's currency.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+
+from oms.domain.validation import invalid_message
+
+MAX_QUANTITY = 1_000_000
+_LONGEST_NAME = 255
+_LONGEST_TEXT = 10_000
+
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("beyond the calendar") from error
+
+
+def _empty_for_none(value: object) -> object:
+    return "" if value is None else value
+
+
+def _nothing_for_none(value: object) -> object:
+    return [] if value is None else value
+
+
+def _zero_for_none(value: object) -> object:
+    return 0 if value is None else value
+
+
+def _as_text(value: object) -> object:
+    """What a shop wrote into a property: text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+Time = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_utc)]
+Amount = Annotated[Decimal, BeforeValidator(_zero_for_none), Field(max_digits=15, allow_inf_nan=False)]
+Name = Annotated[str, BeforeValidator(_empty_for_none), Field(max_length=_LONGEST_NAME)]
+Text = Annotated[str, BeforeValidator(_empty_for_none), Field(max_length=_LONGEST_TEXT)]
+Number = Annotated[int, Field(strict=True, lt=10**30)]
+
+
+class _Model(BaseModel):
+    # People's data must not get into errors, which get into logs.
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, str_strip_whitespace=True)
+
+
+class Identified(_Model):
+    """Something with an id. `gid` holds the same id as text: large JSON numbers get rounded on the way."""
+
+    id: Number | None = None
+    gid: Name = Field(default="", alias="admin_graphql_api_id")
+
+
+class Money(_Model):
+    """An amount and its currency."""
+
+    amount: Amount = Decimal(0)
+    currency_code: Name = ""
+
+
+class MoneySet(_Model):
+    """An amount in the shop's currency (the customer's, beside it, is not read)."""
+
+    shop_money: Money | None = None
+
+
+class TaxLine(_Model):
+    """A tax on a line or on shipping."""
+
+    price: Amount = Decimal(0)
+
+
+class DiscountAllocation(_Model):
+    """A line's share of a discount."""
+
+    amount: Amount = Decimal(0)
+
+
+class Property(_Model):
+    """What the customer wished for (engraving, gift note). It may name people."""
+
+    name: Text = ""
+    value: Annotated[Text, BeforeValidator(_as_text)] = ""
+
+
+TaxLines = Annotated[list[TaxLine], BeforeValidator(_nothing_for_none)]
+Properties = Annotated[list[Property], BeforeValidator(_nothing_for_none)]
+Allocations = Annotated[list[DiscountAllocation], BeforeValidator(_nothing_for_none)]
+
+
+class LineItem(Identified):
+    """One line. `quantity` is what was ordered, `current_quantity` what is left after edits and refunds."""
+
+    sku: Name = ""
+    title: Text = ""
+    quantity: Annotated[Number, Field(le=MAX_QUANTITY)]
+    current_quantity: Annotated[Number, Field(ge=0)] | None = None
+    price: Annotated[Decimal, Field(max_digits=15, allow_inf_nan=False)]
+    total_discount: Amount = Decimal(0)
+    discount_allocations: Allocations = []
+    tax_lines: TaxLines = []
+    requires_shipping: bool | None = None
+    properties: Properties = []
+
+
+class ShippingItem(_Model):
+    """A shipping charge."""
+
+    title: Text = ""
+    code: Text = ""
+    price: Amount = Decimal(0)
+    tax_lines: TaxLines = []
+    is_removed: bool | None = None
+
+
+class PostalAddress(_Model):
+    """An address; `province_code` and `country_code` are ISO 3166 where Shopify knows them."""
+
+    name: Name = ""
+    first_name: Name = ""
+    last_name: Name = ""
+    company: Name = ""
+    address1: Name = ""
+    address2: Name = ""
+    city: Name = ""
+    province: Name = ""
+    province_code: Name = ""
+    zip: Name = ""
+    country: Name = ""
+    country_code: Name = ""
+    phone: Name = ""
+
+
+class Customer(Identified):
+    """Who ordered."""
+
+    email: Name = ""
+    phone: Name = ""
+    first_name: Name = ""
+    last_name: Name = ""
+
+
+class ShopifyOrder(Identified):
+    """The whole order, as of `updated_at`."""
+
+    name: Name = ""
+    order_number: Number | None = None
+    created_at: Time | None = None
+    processed_at: Time | None = None
+    updated_at: Time | None = None
+    cancelled_at: Time | None = None
+    cancel_reason: Name = ""
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    taxes_included: bool | None = None
+    financial_status: Name = ""
+    total_price: Annotated[Decimal, Field(max_digits=15, allow_inf_nan=False)]
+    total_discounts: Amount = Decimal(0)
+    total_tax: Amount = Decimal(0)
+    total_tip_received: Amount = Decimal(0)
+    total_shipping_price_set: MoneySet | None = None
+    email: Name = ""
+    contact_email: Name = ""
+    phone: Name = ""
+    note: Text = ""
+    note_attributes: Properties = []
+    customer: Customer | None = None
+    shipping_address: PostalAddress | None = None
+    billing_address: PostalAddress | None = None
+    line_items: Annotated[list[LineItem], Field(min_length=1)]
+    shipping_lines: Annotated[list[ShippingItem], BeforeValidator(_nothing_for_none)] = []
+
+
+def read(text: str) -> ShopifyOrder:
+    """The order in a JSON text. Raises InvalidMessage naming what is wrong."""
+    try:
+        return ShopifyOrder.model_validate_json(text)
+    except ValidationError as error:
+        raise invalid_message(error.errors(include_url=False, include_input=False)) from error

@@ -1,0 +1,127 @@
+"""Every error the system raises on purpose.
+
+Class names are an interface: the state machine matches on them, HTTP answers carry them. Only add to them.
+
+    OmsError
+    ├── Permanent                 asking again changes nothing
+    │   ├── InvalidMessage        what came in can't be understood; `field` says where
+    │   │   └── InvalidOrder      the order in it breaks a rule
+    │   ├── Unauthorized          signature or account not known
+    │   ├── TooLarge              above a named bound
+    │   ├── NotFound              no such thing
+    │   │   ├── OrderNotFound
+    │   │   ├── FulfillmentNotFound
+    │   │   └── TrackingNotFound  no parcel has this tracking number (yet)
+    │   ├── IllegalTransition     the order's state does not allow it
+    │   ├── OutOfStock            not enough stock anywhere it may ship from
+    │   ├── NoRoute               stock may exist, but no location may ship it
+    │   ├── InReview              a person must decide first
+    │   ├── Rerouted              work came back and must be allocated again
+    │   ├── Cancelled             the order was cancelled
+    │   └── InvariantBroken       a bug: an equation that always holds does not
+    └── Retryable                 the same request may succeed later
+        ├── WriteConflict         someone else wrote first, again and again
+        ├── Throttled
+        └── Unavailable           no answer, or the outcome is not known
+"""
+
+
+class OmsError(Exception):
+    """Base of every error the system raises on purpose; `details` is safe to show to the caller."""
+
+    def __init__(self, message: str = "", **details: object) -> None:
+        super().__init__(message or type(self).__name__)
+        self.details = details
+
+
+class Permanent(OmsError):
+    """Asking again with the same request changes nothing."""
+
+
+class Retryable(OmsError):
+    """The same request may succeed later."""
+
+
+class InvalidMessage(Permanent):
+    """What came in can't be understood. `field` is the path of the offending value, `reason` a stable code."""
+
+    def __init__(self, message: str, *, field: str = "", reason: str = "INVALID_MESSAGE") -> None:
+        super().__init__(message, field=field)
+        self.field = field
+        self.reason = reason
+
+
+class InvalidOrder(InvalidMessage):
+    """The message is well formed, but the order in it breaks a rule of ours."""
+
+
+class Unauthorized(Permanent):
+    """The signature is wrong or the account is not known; which of the two is never told."""
+
+
+class TooLarge(Permanent):
+    """Above a named bound."""
+
+
+class NotFound(Permanent):
+    """No such thing."""
+
+
+class OrderNotFound(NotFound):
+    """No order has this id."""
+
+
+class FulfillmentNotFound(NotFound):
+    """No fulfillment of this id at this location."""
+
+
+class TrackingNotFound(NotFound):
+    """No parcel has this tracking number, or its shipment was not reported yet."""
+
+
+class IllegalTransition(Permanent):
+    """The order's state does not allow what was asked."""
+
+
+class OutOfStock(Permanent):
+    """Not enough stock at the locations the order may ship from. `shortages` maps sku to missing units."""
+
+    def __init__(self, shortages: dict[str, int]) -> None:
+        super().__init__("not enough stock for " + ", ".join(sorted(shortages)), shortages=shortages)
+        self.shortages = shortages
+
+
+class NoRoute(Permanent):
+    """No location may ship the order, whatever the stock. `reasons` maps location_id to why not."""
+
+    def __init__(self, reasons: dict[str, str]) -> None:
+        super().__init__("no location may ship this order", reasons=reasons)
+        self.reasons = reasons
+
+
+class InReview(Permanent):
+    """The order waits for a person's decision."""
+
+
+class Rerouted(Permanent):
+    """Work came back from a location and must be allocated again."""
+
+
+class Cancelled(Permanent):
+    """The order was cancelled; there is nothing left to do."""
+
+
+class InvariantBroken(Permanent):
+    """An equation that always holds does not: a bug, never a customer's mistake."""
+
+
+class WriteConflict(Retryable):
+    """Someone else wrote first, more often than we retry."""
+
+
+class Throttled(Retryable):
+    """The service asked us to slow down."""
+
+
+class Unavailable(Retryable):
+    """No answer, or one that leaves the outcome unknown."""

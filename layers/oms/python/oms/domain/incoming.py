@@ -1,0 +1,135 @@
+"""What a channel says, in our words: every channel's `parse` ends here, and one intake path goes on from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from oms.domain.order import Method, ShippingLine, Totals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """A message as it came in, before anyone looked inside; the same for every door.
+
+    `headers` is the channel's allow-list, names in lower case. `body` is text, or base64 when `is_base64`.
+    """
+
+    channel: str
+    account: str
+    topic: str
+    message_id: str
+    received_at: datetime
+    headers: dict[str, str] = field(default_factory=dict)
+    is_base64: bool = False
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A postal address; parts the channel left out are empty."""
+
+    name: str = ""
+    company: str = ""
+    address1: str = ""
+    address2: str = ""
+    city: str = ""
+    region: str = ""
+    postal_code: str = ""
+    country: str = ""
+    phone: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """A person's data. It goes to `contacts` and nowhere else."""
+
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+    ship_to: Address = field(default_factory=Address)
+    bill_to: Address = field(default_factory=Address)
+    free_text: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingLine:
+    """One line of the channel's order. `current_quantity` is what is left of `quantity` after edits and cancels."""
+
+    line_id: str
+    sku: str
+    title: str = ""
+    quantity: int
+    current_quantity: int
+    unit_price_minor: int = 0
+    discount_minor: int = 0
+    tax_minor: int = 0
+    requires_shipping: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingOrder:
+    """An order as its channel has it now; `cancelled_at` set means the channel cancelled all of it."""
+
+    channel: str
+    account: str
+    channel_order_id: str
+    order_number: str = ""
+    placed_at: datetime
+    channel_updated_at: datetime
+    cancelled_at: datetime | None = None
+    cancel_reason: str = ""
+    currency: str
+    prices_include_tax: bool = False
+    totals: Totals
+    lines: tuple[IncomingLine, ...]
+    shipping_lines: tuple[ShippingLine, ...] = ()
+    payment_status: str = ""
+    customer_id: str | None = None
+    service_level: str = "STANDARD"
+    method: Method = Method.SHIP
+    external_ids: dict[str, str] = field(default_factory=dict)
+    contact: Contact = field(default_factory=Contact)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FulfillmentReport:
+    """What a location reports of a fulfillment. `lines` maps line_id to units; empty means all that is left."""
+
+    message_id: str
+    type: str
+    occurred_at: datetime
+    location_id: str
+    fulfillment_id: str
+    lines: dict[str, int] = field(default_factory=dict)
+    shipment_id: str = ""
+    carrier: str = ""
+    service: str = ""
+    tracking_number: str = ""
+    reason_code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackingUpdate:
+    """What a carrier reports of a parcel, in our words; `carrier_status` keeps the carrier's own."""
+
+    message_id: str
+    provider: str
+    carrier: str
+    tracking_number: str
+    status: str | None
+    carrier_status: str
+    occurred_at: datetime
+
+    def as_message(self) -> dict[str, Any]:
+        """For a queue: plain values only."""
+        return {
+            "message_id": self.message_id,
+            "provider": self.provider,
+            "carrier": self.carrier,
+            "tracking_number": self.tracking_number,
+            "status": self.status,
+            "carrier_status": self.carrier_status,
+            "occurred_at": self.occurred_at.isoformat(),
+        }

@@ -1,0 +1,308 @@
+"""The order document: one aggregate, one item, all facts about an order that are not a person's data.
+
+The classes hold facts; what follows from them (status, what it waits for, since when) is computed in `progress`
+and written with them. Money is in minor units of the order's currency, weights in grams, times aware UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from oms.domain.events import Event
+
+MAX_LINES = 500
+
+
+class OrderStatus(StrEnum):
+    """How far the order is; derived from lines and shipments, never set."""
+
+    RECEIVED = "RECEIVED"
+    PARTIALLY_ALLOCATED = "PARTIALLY_ALLOCATED"
+    ALLOCATED = "ALLOCATED"
+    RELEASED = "RELEASED"
+    PARTIALLY_SHIPPED = "PARTIALLY_SHIPPED"
+    SHIPPED = "SHIPPED"
+    PARTIALLY_DELIVERED = "PARTIALLY_DELIVERED"
+    DELIVERED = "DELIVERED"
+    CANCELLED = "CANCELLED"
+
+
+class WaitingFor(StrEnum):
+    """What must happen next; the first that applies, in this order. Absent once the order has ended."""
+
+    REVIEW = "REVIEW"
+    HOLD = "HOLD"
+    ALLOCATION = "ALLOCATION"
+    STOCK = "STOCK"
+    CANCEL_WINDOW = "CANCEL_WINDOW"
+    LOCATION_ANSWER = "LOCATION_ANSWER"
+    PICK = "PICK"
+    SHIP = "SHIP"
+    COLLECTION = "COLLECTION"
+    DELIVERY = "DELIVERY"
+
+
+class Method(StrEnum):
+    """How the goods reach the customer."""
+
+    SHIP = "SHIP"
+    PICKUP = "PICKUP"
+    CARRY_OUT = "CARRY_OUT"
+
+
+class Work(StrEnum):
+    """How far a location is with a fulfillment."""
+
+    OPEN = "OPEN"
+    PICKING = "PICKING"
+    PACKED = "PACKED"
+    READY_FOR_PICKUP = "READY_FOR_PICKUP"
+    SHIPPED = "SHIPPED"
+    DELIVERED = "DELIVERED"
+    COLLECTED = "COLLECTED"
+    INCOMPLETE = "INCOMPLETE"
+    CANCELLED = "CANCELLED"
+
+
+class Request(StrEnum):
+    """What we asked the location and what it answered."""
+
+    UNSUBMITTED = "UNSUBMITTED"
+    SUBMITTED = "SUBMITTED"
+    ACCEPTED = "ACCEPTED"
+    REJECTED = "REJECTED"
+    CANCELLATION_REQUESTED = "CANCELLATION_REQUESTED"
+    CANCELLATION_ACCEPTED = "CANCELLATION_ACCEPTED"
+    CANCELLATION_REJECTED = "CANCELLATION_REJECTED"
+    CHANGE_REQUESTED = "CHANGE_REQUESTED"
+    CHANGE_ACCEPTED = "CHANGE_ACCEPTED"
+    CHANGE_REJECTED = "CHANGE_REJECTED"
+
+
+class ShipmentStatus(StrEnum):
+    """Where a parcel is."""
+
+    LABEL_CREATED = "LABEL_CREATED"
+    HANDED_OVER = "HANDED_OVER"
+    IN_TRANSIT = "IN_TRANSIT"
+    OUT_FOR_DELIVERY = "OUT_FOR_DELIVERY"
+    AVAILABLE_FOR_PICKUP = "AVAILABLE_FOR_PICKUP"
+    DELIVERED = "DELIVERED"
+    DELIVERY_FAILED = "DELIVERY_FAILED"
+    RETURNING = "RETURNING"
+    RETURNED = "RETURNED"
+    LOST = "LOST"
+    DAMAGED = "DAMAGED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What was ordered of one thing. Always ordered = unallocated + in_fulfillment + shipped + cancelled.
+
+    `backordered` of the unallocated units are known to be short of stock. Money: price of one unit, discount and
+    tax of the whole line. A line that needs no shipping (gift card, download) counts as shipped on receipt.
+    """
+
+    line_id: str
+    sku: str
+    title: str = ""
+    ordered: int
+    unallocated: int = 0
+    in_fulfillment: int = 0
+    shipped: int = 0
+    cancelled: int = 0
+    backordered: int = 0
+    unit_price_minor: int = 0
+    discount_minor: int = 0
+    tax_minor: int = 0
+    unit_grams: int = 0
+    requires_shipping: bool = True
+    excluded_locations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShippingLine:
+    """A shipping charge the channel took, with its title there ("Standard", "Express")."""
+
+    title: str
+    price_minor: int = 0
+    tax_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """The channel's totals, in minor units. goods + shipping + tax (unless prices include it) + tip - discounts = total."""
+
+    goods_minor: int = 0
+    discounts_minor: int = 0
+    shipping_minor: int = 0
+    tax_minor: int = 0
+    tip_minor: int = 0
+    total_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShipTo:
+    """Only as much of the destination as routing needs; the address itself is in `contacts`."""
+
+    country: str = ""
+    region: str = ""
+    postal_prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShipmentLine:
+    """Units of an order line in a parcel."""
+
+    line_id: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipment:
+    """A parcel that left, or will."""
+
+    shipment_id: str
+    carrier: str
+    service: str = ""
+    tracking_number: str = ""
+    status: ShipmentStatus
+    status_at: datetime
+    handed_over_at: datetime | None = None
+    first_scan_at: datetime | None = None
+    delivered_at: datetime | None = None
+    lines: tuple[ShipmentLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FulfillmentLine:
+    """Units of an order line at a location. Always assigned = open + picked + shipped + shorted + cancelled."""
+
+    line_id: str
+    sku: str
+    assigned: int
+    open: int = 0
+    picked: int = 0
+    shipped: int = 0
+    shorted: int = 0
+    cancelled: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fulfillment:
+    """Work at one location: what we asked for (`request`) and how far it is (`work`) are two axes."""
+
+    fulfillment_id: str
+    location_id: str
+    method: Method = Method.SHIP
+    work: Work = Work.OPEN
+    request: Request = Request.UNSUBMITTED
+    carrier: str = ""
+    service: str = ""
+    cost_minor: int = 0
+    submitted_at: datetime | None = None
+    reason_code: str | None = None
+    lines: tuple[FulfillmentLine, ...] = ()
+    shipments: tuple[Shipment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A reason not to release the order yet. Stock stays committed."""
+
+    hold_id: str
+    type: str
+    reason: str = ""
+    placed_by: str
+    placed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """Why a person must decide, and since when."""
+
+    reason: str
+    since: datetime
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """What the channel says of the money."""
+
+    status: str
+    amount_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What a colleague wrote down. Nothing personal belongs here."""
+
+    at: datetime
+    author: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """The order document. What stands under `computed` follows from the facts; `progress.step` computes it."""
+
+    order_id: str
+    version: int
+    # computed
+    status: OrderStatus = OrderStatus.RECEIVED
+    status_since: datetime | None = None
+    waiting_for: WaitingFor | None = None
+    waiting_since: datetime | None = None
+    due_at: datetime | None = None
+    reason_code: str | None = None
+    waiting_location_id: str | None = None
+    work_queue: str | None = None
+    unshipped_account: str | None = None
+    account_day: str = ""
+    # facts
+    channel: str
+    account: str
+    channel_order_id: str
+    channel_updated_at: datetime
+    order_number: str = ""
+    placed_at: datetime
+    updated_at: datetime
+    release_after: datetime | None = None
+    ship_by: datetime | None = None
+    deliver_by: datetime | None = None
+    promised_by: datetime | None = None
+    original_promised_by: datetime | None = None
+    currency: str
+    prices_include_tax: bool = False
+    totals: Totals
+    customer_id: str | None = None
+    ship_to: ShipTo = field(default_factory=ShipTo)
+    service_level: str = "STANDARD"
+    method: Method = Method.SHIP
+    lines: tuple[Line, ...]
+    shipping_lines: tuple[ShippingLine, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    review: Review | None = None
+    fulfillments: tuple[Fulfillment, ...] = ()
+    payments: tuple[Payment, ...] = ()
+    external_ids: dict[str, str] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+    parent_order_id: str | None = None
+    events: tuple[Event, ...] = ()
+    trace_id: str | None = None
+
+    def line(self, line_id: str) -> Line | None:
+        """The line of this id, or None."""
+        return next((line for line in self.lines if line.line_id == line_id), None)
+
+    def fulfillment(self, fulfillment_id: str) -> Fulfillment | None:
+        """The fulfillment of this id, or None."""
+        return next((one for one in self.fulfillments if one.fulfillment_id == fulfillment_id), None)
+
+    @property
+    def last_sequence(self) -> int:
+        """Sequence of the newest event; 0 before the first."""
+        return self.events[-1].sequence if self.events else 0

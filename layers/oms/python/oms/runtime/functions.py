@@ -1,0 +1,45 @@
+"""What every function's `app.py` begins with: its logger, its settings, and a handler that is told apart in logs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+
+from oms.runtime.clients import recorder
+
+Event = dict[str, Any]
+Handler = Callable[[Event, Any], Any]
+
+logger = Logger(log_record_order=["level", "message", "order_id"], utc=True)
+metrics = Metrics()
+
+
+def environment(name: str) -> str:
+    """A setting the template gives the function. Raises KeyError naming it: at start, not in the middle."""
+    return os.environ[name]
+
+
+def table_prefix() -> str:
+    """What physical table names begin with: `oms-<stage>-`."""
+    return environment("TABLE_PREFIX")
+
+
+def lambda_handler(handler: Handler) -> Handler:
+    """Around a handler: counts the invocation (local stage only) and sends its metrics when it ends, however."""
+
+    @wraps(handler)
+    def observed(event: Event, context: Any) -> Any:
+        watcher = recorder()
+        if watcher:
+            watcher.invocation()
+        try:
+            return handler(event, context)
+        finally:
+            if metrics.metric_set:
+                metrics.flush_metrics()
+
+    return observed

@@ -1,0 +1,143 @@
+"""Signing secrets and other secret texts from AWS Secrets Manager, kept for minutes and asked for sparingly.
+
+Powertools' parameters utility is not used: it remembers only what exists. Here the sender of a webhook names
+the account, so unknown names are remembered too, their number is bounded, and a signature that does not fit a
+remembered secret may ask once more, because the secret may just have been changed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from oms.domain.errors import Throttled, Unauthorized, Unavailable
+from oms.runtime.service_errors import as_retryable, error_code
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+KNOWN_SECONDS = 300
+UNKNOWN_SECONDS = 60
+REFETCH_AFTER_SECONDS = 30
+MAX_REMEMBERED = 1_000
+# Looking up names nobody has costs a call each: a worker does so only this often.
+MAX_UNKNOWN_PER_MINUTE = 60
+MAX_SIGNING_SECRETS = 2
+
+_NO_SUCH_SECRET = frozenset({"ResourceNotFoundException", "InvalidRequestException", "ValidationException"})
+
+
+@dataclass(slots=True)
+class _Remembered:
+    """A secret's text, or None for a name nobody has. Times are in seconds of the clock."""
+
+    text: str | None
+    fetched_at: float
+    asked_again_at: float
+
+    def is_fresh(self, now: float) -> bool:
+        return now - self.fetched_at < (UNKNOWN_SECONDS if self.text is None else KNOWN_SECONDS)
+
+
+class Secrets:
+    """The secrets of one stage. Make one per worker; `clock` counts seconds and never goes back."""
+
+    def __init__(self, client: SecretsManagerClient, stage: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._stage = stage
+        self._clock = clock
+        self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
+        self._unknown_since = clock()
+        self._unknown_count = 0
+
+    def signing_secrets(self, kind: str, *names: str) -> tuple[str, ...]:
+        """The secrets that may sign for `oms/<stage>/<kind>/<names>`, newest first, at most two.
+
+        Raises Unauthorized when there is no such secret, Throttled or Unavailable when that is not known now.
+        """
+        return self._signing_secrets("/".join((kind, *names)))
+
+    def verify(self, kind: str, *names: str, check: Callable[[tuple[str, ...]], bool]) -> None:
+        """Raises Unauthorized unless `check` accepts the signing secrets of this name.
+
+        If it does not and the secrets were fetched some time ago, they are fetched once more: they may have
+        been changed since. Other errors as `signing_secrets`.
+        """
+        name = "/".join((kind, *names))
+        if check(self._signing_secrets(name)):
+            return
+        if self._asked_again(name) and check(self._signing_secrets(name)):
+            return
+        raise Unauthorized("the signature does not fit")
+
+    def text(self, name: str) -> str:
+        """A secret that is one plain text, `oms/<stage>/<name>`. Raises as `signing_secrets` does."""
+        remembered = self._remembered.get(name)
+        if remembered is None or not remembered.is_fresh(self._clock()):
+            remembered = self._remember(name)
+        if remembered.text is None:
+            raise Unauthorized("no such secret")
+        return remembered.text
+
+    def _signing_secrets(self, name: str) -> tuple[str, ...]:
+        secrets = _listed(self.text(name))
+        if not secrets:
+            # a fault of ours, not of the sender: he may try again once it is put right
+            raise Unavailable(f'secret {name} needs the form {{"signing_secrets": ["…"]}}')
+        return secrets[:MAX_SIGNING_SECRETS]
+
+    def _asked_again(self, name: str) -> bool:
+        """Fetches a secret that is not quite new once more; if that fails, the one we have stays."""
+        remembered, now = self._remembered[name], self._clock()
+        if now - remembered.asked_again_at <= REFETCH_AFTER_SECONDS:
+            return False
+        remembered.asked_again_at = now
+        return self._remember(name).text is not None
+
+    def _remember(self, name: str) -> _Remembered:
+        known = self._remembered.get(name)
+        if known is None or known.text is None:
+            self._bound_unknown()
+        text, now = self._fetch(name), self._clock()
+        self._unknown_count += text is None
+        self._remembered[name] = _Remembered(text, now, now)
+        self._remembered.move_to_end(name)
+        if len(self._remembered) > MAX_REMEMBERED:
+            self._remembered.popitem(last=False)
+        return self._remembered[name]
+
+    def _bound_unknown(self) -> None:
+        """Raises Throttled once too many unknown names were asked for within a minute."""
+        now = self._clock()
+        if now - self._unknown_since >= 60:
+            self._unknown_since, self._unknown_count = now, 0
+        if self._unknown_count >= MAX_UNKNOWN_PER_MINUTE:
+            raise Throttled("too many unknown accounts in a minute; try again later")
+
+    def _fetch(self, name: str) -> str | None:
+        try:
+            return self._client.get_secret_value(SecretId=f"oms/{self._stage}/{name}")["SecretString"]
+        except ClientError as error:
+            if error_code(error) in _NO_SUCH_SECRET:
+                return None
+            raise as_retryable(error, "Secrets Manager") from error
+        except BotoCoreError as error:
+            raise as_retryable(error, "Secrets Manager") from error
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """The signing secrets in a secret's text; none when it has another form."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return ()
+    listed = content.get("signing_secrets") if isinstance(content, dict) else None
+    if not isinstance(listed, list):
+        return ()
+    return tuple(secret for secret in listed if isinstance(secret, str) and secret)

@@ -1,0 +1,1 @@
+"""The only DynamoDB code: one module per table, and the transactions that span them."""

@@ -1,0 +1,91 @@
+"""`contacts`: a person's data, in a table of its own with its own key, found by keyed hashes, gone in time."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from oms.domain.errors import InvariantBroken
+from oms.domain.incoming import Contact
+from oms.stores.documents import from_document, to_document
+from oms.stores.table import ConditionFailedError, Page, Table
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+class ContactsStore:
+    """The people behind the orders. `hash_key` gives the secret of the look-up hashes to who writes or searches."""
+
+    def __init__(self, client: DynamoDBClient, table_prefix: str, hash_key: Callable[[], str] | None = None) -> None:
+        self.table = Table(client, f"{table_prefix}contacts")
+        self._hash_key = hash_key
+
+    def get(self, order_id: str) -> Contact | None:
+        """The person of an order, or None once purged."""
+        item = self.table.get({"order_id": order_id})
+        return from_document(Contact, item) if item else None
+
+    def put_action(self, order_id: str, contact: Contact, purge_day: date) -> Any:
+        """The put of a person's data; goes with the order's write, whose version guards both."""
+        item: dict[str, Any] = {
+            "order_id": order_id,
+            **to_document(contact),
+            "purge_day": purge_day.isoformat(),
+        }
+        if contact.email:
+            item["email_hash"] = self.keyed_hash(normal_email(contact.email))
+        if contact.phone or contact.ship_to.phone:
+            item["phone_hash"] = self.keyed_hash(normal_phone(contact.phone or contact.ship_to.phone))
+        return self.table.put_action(item)
+
+    def keyed_hash(self, value: str) -> str:
+        """HMAC-SHA256 of a normalised email or phone number: finds a person, tells nothing without the key."""
+        if self._hash_key is None:
+            raise InvariantBroken("this function may not search people: it was given no hash key")
+        return hmac.new(self._hash_key().encode(), value.encode(), hashlib.sha256).hexdigest()
+
+    def orders_of_email(self, email: str, *, limit: int, cursor: str | None) -> Page:
+        """One page of ids of the orders placed with this email."""
+        return self._orders_of("email", self.keyed_hash(normal_email(email)), limit, cursor)
+
+    def orders_of_phone(self, phone: str, *, limit: int, cursor: str | None) -> Page:
+        """One page of ids of the orders placed with this phone number."""
+        return self._orders_of("phone", self.keyed_hash(normal_phone(phone)), limit, cursor)
+
+    def _orders_of(self, kind: str, value: str, limit: int, cursor: str | None) -> Page:
+        condition = f"#{kind}_hash = :value"
+        return self.table.query(condition, {":value": value}, index=f"by_{kind}", limit=limit, cursor=cursor)
+
+    def to_purge(self, day: date, *, limit: int, cursor: str | None) -> Page:
+        """One page of the orders whose person's data is to be looked at on this day."""
+        values = {":day": day.isoformat()}
+        return self.table.query("#purge_day = :day", values, index="by_purge_day", limit=limit, cursor=cursor)
+
+    def postpone(self, order_id: str, seen: date, purge_day: date) -> None:
+        """Looks at this person again on a later day; nothing happens if someone else decided meanwhile."""
+        values = {":day": purge_day.isoformat(), ":seen": seen.isoformat()}
+        try:
+            self.table.update({"order_id": order_id}, "SET #purge_day = :day", values, "#purge_day = :seen")
+        except ConditionFailedError:
+            return
+
+    def purge(self, order_id: str, seen: date) -> None:
+        """Deletes a person's data; nothing happens if the order's data was renewed meanwhile."""
+        try:
+            self.table.delete({"order_id": order_id}, "#purge_day = :seen", {":seen": seen.isoformat()})
+        except ConditionFailedError:
+            return
+
+
+def normal_email(email: str) -> str:
+    """Lower case, no blanks around."""
+    return email.strip().lower()
+
+
+def normal_phone(phone: str) -> str:
+    """Digits only; the last ten, so that `+1 206 555 0100` and `206-555-0100` are one number."""
+    return "".join(character for character in phone if character.isdigit())[-10:]

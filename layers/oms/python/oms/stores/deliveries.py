@@ -1,0 +1,63 @@
+"""`deliveries`: every message owed to someone outside, and how often we tried."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from oms.domain.changes import Delivery
+from oms.stores.documents import format_time, to_document
+from oms.stores.table import Table
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+class DeliveriesStore:
+    """One row per message: its content is read from the order when it is sent, never stored here."""
+
+    def __init__(self, client: DynamoDBClient, table_prefix: str) -> None:
+        self.table = Table(client, f"{table_prefix}deliveries")
+
+    def put_action(self, delivery: Delivery, now: datetime) -> Any:
+        """The put of a new message, part of the transaction that makes it due."""
+        row = to_document(delivery) | {"status": "PENDING", "attempts": 0, "created_at": format_time(now)}
+        return self.table.put_action(row)
+
+    def get(self, destination: str, message_key: str) -> dict[str, Any] | None:
+        """The row of a message, or None."""
+        return self.table.get({"destination": destination, "message_key": message_key})
+
+    def sent(self, destination: str, message_key: str, now: datetime) -> None:
+        """Notes that the destination took the message."""
+        expression = "SET #status = :sent, sent_at = :now ADD attempts :one REMOVE failed_destination, failed_at"
+        values = {":sent": "SENT", ":now": format_time(now), ":one": 1}
+        self.table.update(_key(destination, message_key), expression, values)
+
+    def obsolete(self, destination: str, message_key: str, now: datetime) -> None:
+        """Notes that the order no longer wants this message sent."""
+        expression = "SET #status = :obsolete, sent_at = :now REMOVE failed_destination, failed_at"
+        self.table.update(
+            _key(destination, message_key), expression, {":obsolete": "OBSOLETE", ":now": format_time(now)}
+        )
+
+    def failed(self, destination: str, message_key: str, error: str, now: datetime) -> None:
+        """Notes an attempt that failed, and why; shows in `by_failed` until one succeeds."""
+        expression = (
+            "SET #status = :failed, last_error = :error, failed_destination = :destination, failed_at = :now"
+            " ADD attempts :one"
+        )
+        values = {
+            ":failed": "FAILED",
+            ":error": error[:300],
+            ":destination": destination,
+            ":now": format_time(now),
+            ":one": 1,
+            ":sent": "SENT",
+        }
+        key = _key(destination, message_key)
+        self.table.update(key, expression, values, "attribute_not_exists(message_key) OR #status <> :sent")
+
+
+def _key(destination: str, message_key: str) -> dict[str, str]:
+    return {"destination": destination, "message_key": message_key}

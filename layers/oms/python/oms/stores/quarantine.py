@@ -1,0 +1,49 @@
+"""`quarantine`: what could not be understood, with its cause, until someone replays it or its day comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from oms.stores.documents import format_time
+from oms.stores.table import Page, Table
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+KEPT_DAYS = 30
+
+
+class QuarantineStore:
+    """One row per message; the same message put twice is one row."""
+
+    def __init__(self, client: DynamoDBClient, table_prefix: str) -> None:
+        self.table = Table(client, f"{table_prefix}quarantine")
+
+    def put(
+        self,
+        source: str,
+        message_id: str,
+        received_at: datetime,
+        cause: Mapping[str, str],
+        message: Mapping[str, Any],
+    ) -> None:
+        """Keeps the message as it came, with `cause` {reason, field, error}."""
+        row = {
+            "source": source,
+            "received_key": f"{format_time(received_at)}#{message_id}",
+            "received_at": format_time(received_at),
+            **{name: value for name, value in cause.items() if value},
+            "message": dict(message),
+            "expires_at": int((received_at + timedelta(days=KEPT_DAYS)).timestamp()),
+        }
+        self.table.put(row)
+
+    def of_source(self, source: str, *, limit: int = 50, cursor: str | None = None) -> Page:
+        """One page of a source's messages, oldest first, strongly consistent."""
+        return self.table.query("#source = :s", {":s": source}, limit=limit, cursor=cursor, consistent=True)
+
+    def delete(self, source: str, received_key: str) -> None:
+        """Forgets a message that was replayed."""
+        self.table.delete({"source": source, "received_key": received_key})

@@ -1,0 +1,126 @@
+"""`products`, `locations` and `settings`: small tables that change rarely, kept for a minute by each worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from oms.domain.catalog import ChannelAccount, Location, Policy, Product
+from oms.domain.errors import Throttled
+from oms.domain.rates import RateCard
+from oms.stores.attribute_values import from_item, to_item
+from oms.stores.documents import from_document
+from oms.stores.table import Table, our_errors
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+KEPT_SECONDS = 60.0
+MAX_KEPT = 10_000
+_BATCH = 100
+_MAX_ROUNDS = 5
+
+T = TypeVar("T")
+
+
+class Kept:
+    """A bounded memory of what was read; entries are believed for KEPT_SECONDS."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._entries: dict[str, tuple[float, Any]] = {}
+
+    def get(self, key: str) -> tuple[bool, Any]:
+        """Whether the key is known and fresh, and its value (None is a value)."""
+        entry = self._entries.get(key)
+        fresh = entry is not None and self._clock() - entry[0] < KEPT_SECONDS
+        return (True, entry[1]) if fresh and entry else (False, None)
+
+    def put(self, key: str, value: T) -> T:
+        """Keeps the value; when full, all is forgotten."""
+        if len(self._entries) >= MAX_KEPT:
+            self._entries.clear()
+        self._entries[key] = (self._clock(), value)
+        return value
+
+
+class ProductsStore:
+    """What is sold."""
+
+    def __init__(self, client: DynamoDBClient, table_prefix: str) -> None:
+        self.table = Table(client, f"{table_prefix}products")
+        self._kept = Kept()
+
+    def get_many(self, skus: Iterable[str]) -> dict[str, Product]:
+        """The products of these skus; unknown skus are left out. Raises Throttled."""
+        wanted = sorted({sku for sku in skus if sku})
+        missing = [sku for sku in wanted if not self._kept.get(sku)[0]]
+        for start in range(0, len(missing), _BATCH):
+            found = self._read(missing[start : start + _BATCH])
+            for sku in missing[start : start + _BATCH]:
+                if sku in found:
+                    self._kept.put(sku, found[sku])
+        kept = ((sku, self._kept.get(sku)[1]) for sku in wanted)
+        return {sku: product for sku, product in kept if product}
+
+    def _read(self, skus: list[str]) -> dict[str, Product]:
+        request: Any = {self.table.name: {"Keys": [to_item({"sku": sku}) for sku in skus]}}
+        products: dict[str, Product] = {}
+        for _ in range(_MAX_ROUNDS):
+            with our_errors():
+                answer = self.table.client.batch_get_item(RequestItems=request)
+            for item in answer["Responses"].get(self.table.name, []):
+                product = from_document(Product, from_item(item))
+                products[product.sku] = product
+            request = answer.get("UnprocessedKeys")
+            if not request:
+                return products
+        raise Throttled("products: keys left unread")
+
+
+class LocationsStore:
+    """Where stock lies and work is done."""
+
+    def __init__(self, client: DynamoDBClient, table_prefix: str) -> None:
+        self.table = Table(client, f"{table_prefix}locations")
+        self._kept = Kept()
+
+    def all(self) -> list[Location]:
+        """Every location, whatever its status."""
+        known, locations = self._kept.get("all")
+        if known:
+            return list(locations)
+        return self._kept.put("all", [from_document(Location, item) for item in self.table.scan_all()])
+
+    def get(self, location_id: str) -> Location | None:
+        """One location as it is now, or None."""
+        item = self.table.get({"location_id": location_id}, consistent=False)
+        return from_document(Location, item) if item else None
+
+
+class SettingsStore:
+    """How the company works: policies, rate cards, channel accounts."""
+
+    def __init__(self, client: DynamoDBClient, table_prefix: str) -> None:
+        self.table = Table(client, f"{table_prefix}settings")
+        self._kept = Kept()
+
+    def policy(self) -> Policy:
+        """The active policy; the defaults of `Policy` where none was written."""
+        return self._one("policy", "active", Policy) or Policy()
+
+    def rate_card(self) -> RateCard | None:
+        """The rate card that routing prices parcels by, or None."""
+        return self._one("rate_card", "standard", RateCard)
+
+    def channel_account(self, channel: str, account: str) -> ChannelAccount | None:
+        """The account of a channel, or None when it was never set up."""
+        return self._one("channel_account", f"{channel}#{account}", ChannelAccount)
+
+    def _one(self, kind: str, name: str, shape: type[T]) -> T | None:
+        known, value = self._kept.get(f"{kind}/{name}")
+        if known:
+            return value  # type: ignore[no-any-return]
+        item = self.table.get({"kind": kind, "name": name}, consistent=False)
+        return self._kept.put(f"{kind}/{name}", from_document(shape, item) if item else None)

@@ -1,0 +1,1 @@
+"""What the system does, one module a subject. Use cases take stores as arguments and call the domain."""

@@ -1,0 +1,174 @@
+"""Fulfillment: what locations and carriers report becomes changes of the orders, many reports in one write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from oms.domain import ids
+from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Context, OrderChange, fold, touches
+from oms.domain.errors import Permanent, Retryable, WriteConflict
+from oms.domain.fulfilling import apply_report
+from oms.domain.incoming import FulfillmentReport, TrackingUpdate
+from oms.domain.order import Order
+from oms.domain.tracking import apply_tracking
+from oms.usecases.changing import order_after
+
+if TYPE_CHECKING:
+    from oms.stores.group_commit import GroupCommit
+    from oms.stores.orders import OrdersStore
+    from oms.stores.quarantine import QuarantineStore
+    from oms.stores.reference_data import SettingsStore
+
+MAX_ROUNDS = 20
+MAX_EARLY_UPDATES = 50
+ACTOR = "locations"
+
+Report = FulfillmentReport | TrackingUpdate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """A report as its queue message brought it; `raw` is kept should it not be understood."""
+
+    message_id: str
+    report: Report
+    raw: dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Work:
+    """The reports of one order, oldest message first, and those of them that no order understands."""
+
+    reports: list[Reported] = field(default_factory=list)
+    refused: list[tuple[Reported, Permanent]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Fulfilling:
+    """Applies reports, judged against the document: a repeat, or one that comes late, changes nothing."""
+
+    orders: OrdersStore
+    commit: GroupCommit
+    quarantine: QuarantineStore
+    settings: SettingsStore
+
+    def apply(self, reports: Sequence[Reported], now: datetime) -> list[str]:
+        """Message ids that must come again. Reports of one order are one write wherever they fit one."""
+        failed: list[str] = []
+        for order_id, work in self._by_order(reports, now, failed).items():
+            try:
+                self._apply_to(order_id, work, now)
+            except Retryable:
+                failed += [reported.message_id for reported in work.reports]
+        return failed
+
+    def _by_order(self, reports: Iterable[Reported], now: datetime, failed: list[str]) -> dict[str, _Work]:
+        grouped: dict[str, _Work] = {}
+        for reported in reports:
+            try:
+                for order_id in self._orders_of(reported, now):
+                    grouped.setdefault(order_id, _Work()).reports.append(reported)
+            except Retryable:
+                failed.append(reported.message_id)
+        return grouped
+
+    def _orders_of(self, reported: Reported, now: datetime) -> list[str]:
+        """The orders a report is about; a parcel nobody knows yet waits in quarantine for its shipment."""
+        report = reported.report
+        if isinstance(report, FulfillmentReport):
+            order_id = ids.order_of_fulfillment(report.fulfillment_id)
+            if order_id is None:
+                self._refuse(reported, "UNKNOWN_FULFILLMENT", now)
+            return [order_id] if order_id else []
+        reference = ids.tracking_reference(report.carrier, report.tracking_number)
+        known = self.orders.find(reference)
+        if known:
+            return known
+        # First keep it, then look again: whoever books the shipment writes the reference first, then looks here.
+        cause = {"reason": "UNKNOWN_TRACKING_NUMBER"}
+        self.quarantine.put(reference, report.message_id, report.occurred_at, cause, reported.raw)
+        return self.orders.find(reference)
+
+    def _apply_to(self, order_id: str, work: _Work, now: datetime) -> None:
+        order = self.orders.get(order_id)
+        if order is None:
+            for reported in work.reports:
+                self._refuse(reported, "UNKNOWN_ORDER", now)
+            return
+        context = Context(now=now, actor=ACTOR, policy=self.settings.policy())
+        for _ in range(MAX_ROUNDS):
+            change = self._next_change(order, work, context)
+            if change is None:
+                break
+            result = self.commit.commit_one(change)
+            order = order_after(result)
+            if result.committed:
+                self._catch_up(change.references, work)
+        else:
+            raise WriteConflict(f"{order_id}: not settled after {MAX_ROUNDS} rounds")
+        for reported, error in work.refused:
+            self._refuse(reported, type(error).__name__, now)
+
+    def _next_change(self, order: Order, work: _Work, context: Context) -> OrderChange | None:
+        """As many of the reports as fit one change, folded into one; None once the order says it all."""
+        steps: list[OrderChange] = []
+        room = MAX_POSITIONS_PER_CHANGE
+        work.refused.clear()
+        for reported in work.reports:
+            try:
+                step = _decide(order, reported.report, context)
+            except Permanent as error:
+                work.refused.append((reported, error))
+                continue
+            if step is None:
+                continue
+            if touches(step) > room:
+                break
+            room -= touches(step)
+            steps.append(step)
+            order = step.order
+        return fold(steps) if steps else None
+
+    def _catch_up(self, references: Iterable[str], work: _Work) -> None:
+        """Carrier updates that came before their shipment was booked have their turn now."""
+        for reference in references:
+            if not reference.startswith("TRACKING#"):
+                continue
+            for row in self.quarantine.of_source(reference, limit=MAX_EARLY_UPDATES).items:
+                update = tracking_update(row["message"])
+                work.reports.append(Reported(message_id="", report=update, raw=row["message"]))
+                self.quarantine.delete(reference, row["received_key"])
+
+    def _refuse(self, reported: Reported, reason: str, now: datetime) -> None:
+        report = reported.report
+        at = report.location_id if isinstance(report, FulfillmentReport) else report.provider
+        self.quarantine.put(f"report#{at}", report.message_id, now, {"reason": reason}, reported.raw)
+
+
+def _decide(order: Order, report: Report, context: Context) -> OrderChange | None:
+    by = report.location_id if isinstance(report, FulfillmentReport) else report.provider
+    told = Context(now=context.now, actor=by, policy=context.policy)
+    if isinstance(report, FulfillmentReport):
+        return apply_report(order, report, told)
+    return apply_tracking(order, report, told)
+
+
+def fulfillment_report(message: dict[str, Any]) -> FulfillmentReport:
+    """The report in a queue message."""
+    fields = {name: value for name, value in message.items() if name != "kind"}
+    return FulfillmentReport(**fields | {"occurred_at": datetime.fromisoformat(message["occurred_at"])})
+
+
+def tracking_update(message: dict[str, Any]) -> TrackingUpdate:
+    """The update in a queue message."""
+    fields = {name: value for name, value in message.items() if name != "kind"}
+    return TrackingUpdate(**fields | {"occurred_at": datetime.fromisoformat(message["occurred_at"])})
+
+
+def reported(message_id: str, message: dict[str, Any]) -> Reported:
+    """What a queue message reports."""
+    parse = fulfillment_report if message["kind"] == "fulfillment_report" else tracking_update
+    return Reported(message_id=message_id, report=parse(message), raw=message)

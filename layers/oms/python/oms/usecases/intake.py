@@ -1,0 +1,91 @@
+"""Intake: a channel's order becomes an order here, or changes to the one we have. The same for every door."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from oms.domain import ids, intake
+from oms.domain.changes import Context, OrderChange
+from oms.domain.errors import InvalidOrder
+from oms.domain.incoming import IncomingOrder
+from oms.domain.order import Order
+from oms.usecases.changing import change_until_settled, order_after
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from oms.stores.contacts import ContactsStore
+    from oms.stores.group_commit import GroupCommit
+    from oms.stores.orders import OrdersStore
+    from oms.stores.reference_data import ProductsStore, SettingsStore
+
+
+class Taken(StrEnum):
+    """What became of a message."""
+
+    CREATED = "CREATED"
+    CHANGED = "CHANGED"
+    UNCHANGED = "UNCHANGED"
+    STALE = "STALE"
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeResult:
+    """The order as it is now, and what the message did to it."""
+
+    order: Order
+    taken: Taken
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Takes in canonical orders, whichever channel they come from."""
+
+    orders: OrdersStore
+    contacts: ContactsStore
+    products: ProductsStore
+    settings: SettingsStore
+    commit: GroupCommit
+
+    def take(self, incoming: IncomingOrder, actor: str, now: datetime, trace_id: str | None = None) -> IntakeResult:
+        """Creates the order, or brings it to what the channel says now; a repeat changes nothing.
+
+        Raises InvalidOrder for an account that was never set up, Retryable when it must be tried again.
+        """
+        context = Context(now=now, actor=actor, policy=self.settings.policy())
+        order = self.orders.get(order_id_of(incoming))
+        if order is None:
+            result = self.commit.commit_one(self._first(incoming, context, trace_id))
+            if result.committed:
+                return IntakeResult(result.change.order, Taken.CREATED)
+            order = order_after(result)
+        return self._bring_up_to_date(order, incoming, context)
+
+    def _first(self, incoming: IncomingOrder, context: Context, trace_id: str | None) -> OrderChange:
+        account = self.settings.channel_account(incoming.channel, incoming.account)
+        if account is None:
+            raise InvalidOrder(
+                f"settings has no channel_account {incoming.channel}#{incoming.account}",
+                field="account",
+                reason="UNKNOWN_ACCOUNT",
+            )
+        products = self.products.get_many(line.sku for line in incoming.lines)
+        return intake.receive(incoming, products, account, context, trace_id)
+
+    def _bring_up_to_date(self, order: Order, incoming: IncomingOrder, context: Context) -> IntakeResult:
+        if intake.is_stale(order, incoming.channel_updated_at):
+            return IntakeResult(order, Taken.STALE)
+
+        def decide(current: Order) -> OrderChange | None:
+            return intake.update(current, incoming, self.contacts.get(order.order_id), context)
+
+        settled = change_until_settled(self.commit, order, decide)
+        taken = Taken.UNCHANGED if settled.version == order.version else Taken.CHANGED
+        return IntakeResult(settled, taken)
+
+
+def order_id_of(incoming: IncomingOrder) -> str:
+    """The id the order has here, known before it exists."""
+    return ids.order_id(incoming.channel, incoming.account, incoming.channel_order_id)

@@ -1,0 +1,202 @@
+"""Secrets: remembered for minutes, unknown names too, and strangers can't make us ask without end."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from oms.domain.errors import Throttled, Unauthorized, Unavailable
+from oms.runtime.secrets import MAX_REMEMBERED, MAX_UNKNOWN_PER_MINUTE, Secrets
+
+
+class SecretsManager:
+    """Secrets Manager as far as it is used here; it counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self.asked: list[str] = []
+        self.fails_with: Exception | None = None
+
+    def hold(self, name: str, *secrets: str) -> None:
+        self.texts[name] = json.dumps({"signing_secrets": secrets})
+
+    def get_secret_value(self, SecretId: str) -> dict[str, Any]:  # noqa: N803 - the service's own spelling
+        self.asked.append(SecretId)
+        if self.fails_with:
+            raise self.fails_with
+        if SecretId not in self.texts:
+            raise service_error("ResourceNotFoundException")
+        return {"SecretString": self.texts[SecretId]}
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def service_error(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": ""}}, "GetSecretValue")
+
+
+@pytest.fixture
+def manager() -> SecretsManager:
+    manager = SecretsManager()
+    manager.hold("oms/test/channels/shopify/goods", "newest", "older")
+    return manager
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def secrets(manager: SecretsManager, clock: Clock) -> Secrets:
+    return Secrets(manager, "test", clock)  # type: ignore[arg-type]
+
+
+def fits(wanted: str) -> Any:
+    return lambda known: wanted in known
+
+
+def test_signing_secrets_are_those_of_stage_kind_and_names(secrets: Secrets) -> None:
+    assert secrets.signing_secrets("channels", "shopify", "goods") == ("newest", "older")
+
+
+def test_at_most_two_secrets_may_sign(secrets: Secrets, manager: SecretsManager) -> None:
+    manager.hold("oms/test/warehouses/WH-1", "a", "b", "c")
+    assert secrets.signing_secrets("warehouses", "WH-1") == ("a", "b")
+
+
+def test_a_plain_text_is_returned_as_it_is(secrets: Secrets, manager: SecretsManager) -> None:
+    manager.texts["oms/test/contacts/hash-key"] = "k"
+    assert secrets.text("contacts/hash-key") == "k"
+
+
+def test_a_secret_is_fetched_once_in_five_minutes(secrets: Secrets, manager: SecretsManager, clock: Clock) -> None:
+    for _ in range(3):
+        secrets.signing_secrets("channels", "shopify", "goods")
+    clock.seconds += 299
+    secrets.signing_secrets("channels", "shopify", "goods")
+    assert len(manager.asked) == 1
+    clock.seconds += 1
+    secrets.signing_secrets("channels", "shopify", "goods")
+    assert len(manager.asked) == 2
+
+
+def test_an_unknown_account_is_asked_for_once_a_minute(secrets: Secrets, manager: SecretsManager, clock: Clock) -> None:
+    for _ in range(5):
+        with pytest.raises(Unauthorized):
+            secrets.signing_secrets("channels", "shopify", "nobody")
+    assert len(manager.asked) == 1
+    manager.hold("oms/test/channels/shopify/nobody", "now there is one")
+    clock.seconds += 60
+    assert secrets.signing_secrets("channels", "shopify", "nobody") == ("now there is one",)
+
+
+def test_strangers_with_new_names_are_told_to_wait_while_known_accounts_go_on(
+    secrets: Secrets, manager: SecretsManager, clock: Clock
+) -> None:
+    secrets.signing_secrets("channels", "shopify", "goods")
+    for number in range(MAX_UNKNOWN_PER_MINUTE):
+        with pytest.raises(Unauthorized):
+            secrets.signing_secrets("channels", "shopify", f"stranger-{number}")
+    asked = len(manager.asked)
+    for number in range(100):
+        with pytest.raises(Throttled):
+            secrets.signing_secrets("channels", "shopify", f"another-{number}")
+    assert len(manager.asked) == asked
+    clock.seconds += 301  # the known account's secret is due as well
+    assert secrets.signing_secrets("channels", "shopify", "goods")
+    with pytest.raises(Unauthorized):
+        secrets.signing_secrets("channels", "shopify", "another-1")
+
+
+def test_what_is_remembered_of_strangers_is_bounded(secrets: Secrets, manager: SecretsManager, clock: Clock) -> None:
+    for number in range(MAX_REMEMBERED + 10):
+        clock.seconds += 1
+        with pytest.raises(Unauthorized):
+            secrets.text(f"channels/shopify/stranger-{number}")
+    assert len(secrets._remembered) == MAX_REMEMBERED
+
+
+def test_a_secret_changed_just_now_is_noticed_by_the_first_signature_that_does_not_fit(
+    secrets: Secrets, manager: SecretsManager, clock: Clock
+) -> None:
+    secrets.verify("channels", "shopify", "goods", check=fits("newest"))
+    manager.hold("oms/test/channels/shopify/goods", "changed", "newest")
+    clock.seconds += 31
+    secrets.verify("channels", "shopify", "goods", check=fits("changed"))
+    assert len(manager.asked) == 2
+
+
+def test_wrong_signatures_cause_one_more_fetch_in_thirty_seconds_at_most(
+    secrets: Secrets, manager: SecretsManager, clock: Clock
+) -> None:
+    secrets.verify("channels", "shopify", "goods", check=fits("newest"))
+    clock.seconds += 31
+    for _ in range(50):
+        with pytest.raises(Unauthorized):
+            secrets.verify("channels", "shopify", "goods", check=fits("forged"))
+    assert len(manager.asked) == 2
+
+
+def test_if_that_fetch_fails_the_secret_we_have_stays(secrets: Secrets, manager: SecretsManager, clock: Clock) -> None:
+    secrets.verify("channels", "shopify", "goods", check=fits("newest"))
+    clock.seconds += 31
+    manager.fails_with = service_error("ThrottlingException")
+    with pytest.raises(Throttled):
+        secrets.verify("channels", "shopify", "goods", check=fits("forged"))
+    secrets.verify("channels", "shopify", "goods", check=fits("newest"))
+    with pytest.raises(Unauthorized):
+        secrets.verify("channels", "shopify", "goods", check=fits("forged"))
+    assert len(manager.asked) == 2
+
+
+def test_an_account_whose_secret_was_deleted_is_no_longer_known(
+    secrets: Secrets, manager: SecretsManager, clock: Clock
+) -> None:
+    secrets.verify("channels", "shopify", "goods", check=fits("newest"))
+    manager.fails_with = service_error("InvalidRequestException")  # what a secret marked for deletion answers
+    clock.seconds += 300
+    with pytest.raises(Unauthorized):
+        secrets.verify("channels", "shopify", "goods", check=fits("newest"))
+
+
+@pytest.mark.parametrize(
+    ("failure", "raised"),
+    [
+        (service_error("ThrottlingException"), Throttled),
+        (service_error("InternalServiceError"), Unavailable),
+        (service_error("AccessDeniedException"), Unavailable),
+        (EndpointConnectionError(endpoint_url="https://example.com"), Unavailable),
+    ],
+)
+def test_when_the_service_does_not_answer_the_sender_may_try_again(
+    secrets: Secrets, manager: SecretsManager, failure: Exception, raised: type[Exception]
+) -> None:
+    manager.fails_with = failure
+    with pytest.raises(raised):
+        secrets.signing_secrets("channels", "shopify", "goods")
+    manager.fails_with = None
+    assert secrets.signing_secrets("channels", "shopify", "goods")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "secret", "[]", "{}", '{"signing_secrets": "abc"}', '{"signing_secrets": [""]}', "7"]
+)
+def test_a_secret_in_another_form_is_our_fault_and_is_not_shown(
+    secrets: Secrets, manager: SecretsManager, text: str
+) -> None:
+    manager.texts["oms/test/channels/shopify/goods"] = text
+    with pytest.raises(Unavailable, match="channels/shopify/goods needs the form") as caught:
+        secrets.signing_secrets("channels", "shopify", "goods")
+    assert caught.value.__cause__ is None

@@ -1,0 +1,420 @@
+"""Shopify orders in our words, and by which name those we can't take are refused."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oms.channels import envelopes, registry, shopify
+from oms.domain.errors import InvalidMessage, InvalidOrder, Unauthorized
+from oms.domain.incoming import Address, IncomingOrder
+from oms.domain.order import MAX_LINES, ShippingLine, Totals
+from tests.unit.shopify_bodies import envelope, line_item, shopify_order
+
+
+def parsed(body: str | dict[str, Any], topic: str = "orders/create", **changes: Any) -> IncomingOrder:
+    order = shopify.parse(envelope(body, topic, **changes))
+    assert order is not None
+    return order
+
+
+def refusal(body: str | dict[str, Any], **changes: Any) -> InvalidMessage:
+    with pytest.raises(InvalidMessage) as caught:
+        shopify.parse(envelope(body, **changes))
+    return caught.value
+
+
+def without(name: str) -> dict[str, Any]:
+    return {key: value for key, value in shopify_order().items() if key != name}
+
+
+def test_an_order_keeps_who_sold_it_when_and_for_how_much() -> None:
+    order = parsed(shopify_order())
+    assert (order.channel, order.account, order.channel_order_id) == ("shopify", "goods", "5001")
+    assert order.order_number == "#1001"
+    assert order.placed_at == datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert order.channel_updated_at == datetime(2026, 3, 1, 12, 1, tzinfo=UTC)
+    assert order.totals == Totals(goods_minor=2500, shipping_minor=700, tax_minor=200, total_minor=3400)
+    assert order.shipping_lines == (ShippingLine(title="Standard", price_minor=700),)
+    assert (order.payment_status, order.customer_id) == ("PAID", "77")
+
+
+def test_a_line_keeps_units_price_and_tax() -> None:
+    line = parsed(shopify_order()).lines[0]
+    assert (line.line_id, line.sku, line.title) == ("9001", "MUG-1", "Mug 1")
+    assert (line.quantity, line.current_quantity) == (2, 2)
+    assert (line.unit_price_minor, line.discount_minor, line.tax_minor) == (1250, 0, 200)
+    assert line.requires_shipping
+
+
+@pytest.mark.parametrize("topic", sorted(shopify.TOPICS))
+def test_every_followed_topic_carries_the_whole_order(topic: str) -> None:
+    assert parsed(shopify_order(), topic) == parsed(shopify_order())
+
+
+@pytest.mark.parametrize("topic", ["app/uninstalled", "orders/edited", "refunds/create", "products/update"])
+def test_other_topics_are_not_orders(topic: str) -> None:
+    assert shopify.parse(envelope({"id": 1}, topic)) is None
+
+
+@pytest.mark.parametrize(
+    ("topic", "reason"), [("", "MISSING_FIELD"), ("orders/create,orders/paid", "INVALID_FIELD"), ("x", "INVALID_FIELD")]
+)
+def test_a_message_without_a_clear_topic_is_kept_for_a_person(topic: str, reason: str) -> None:
+    assert refusal(shopify_order(), topic=topic).reason == reason
+
+
+def test_the_body_and_not_the_unsigned_topic_says_whether_an_order_was_cancelled() -> None:
+    assert parsed(shopify_order(), "orders/cancelled").cancelled_at is None
+    cancelled = parsed(shopify_order(cancelled_at="2026-03-01T06:00:00-07:00", cancel_reason="customer"))
+    assert cancelled.cancelled_at == datetime(2026, 3, 1, 13, tzinfo=UTC)
+    assert cancelled.cancel_reason == "customer"
+
+
+def test_ids_that_were_rounded_on_the_way_are_taken_from_their_exact_text() -> None:
+    gid, rounded = 820_982_911_946_154_508, 820_982_911_946_154_500
+    item = line_item(id=rounded, admin_graphql_api_id=f"gid://shopify/LineItem/{gid}")
+    order = parsed(shopify_order(id=rounded, admin_graphql_api_id=f"gid://shopify/Order/{gid}", line_items=[item]))
+    assert (order.channel_order_id, order.lines[0].line_id) == (str(gid), str(gid))
+
+
+def test_without_that_text_the_number_is_the_id_however_large() -> None:
+    large = 820_982_911_946_154_508
+    item = line_item(id=large, admin_graphql_api_id=None)
+    order = parsed(shopify_order(id=large, admin_graphql_api_id=None, line_items=[item]))
+    assert (order.channel_order_id, order.lines[0].line_id) == (str(large), str(large))
+
+
+def test_the_id_of_something_else_is_not_the_id_of_an_order() -> None:
+    error = refusal(shopify_order(admin_graphql_api_id="gid://shopify/Fulfillment/5001"))
+    assert (error.field, error.reason) == ("admin_graphql_api_id", "INVALID_FIELD")
+
+
+def test_units_left_are_those_ordered_unless_the_channel_says_otherwise() -> None:
+    items = [line_item(1, current_quantity=None), line_item(2, current_quantity=0), line_item(3, current_quantity=1)]
+    del items[0]["current_quantity"]
+    assert [line.current_quantity for line in parsed(shopify_order(line_items=items)).lines] == [2, 0, 1]
+
+
+def test_a_line_without_sku_is_taken_as_it_is() -> None:
+    items = [line_item(1, sku=None), line_item(2, sku="  "), line_item(3, sku=" A ")]
+    assert [line.sku for line in parsed(shopify_order(line_items=items)).lines] == ["", "", "A"]
+
+
+def test_a_gift_card_needs_no_shipping_and_silence_means_it_does() -> None:
+    items = [line_item(1, requires_shipping=False), line_item(2, requires_shipping=None)]
+    assert [line.requires_shipping for line in parsed(shopify_order(line_items=items)).lines] == [False, True]
+
+
+def test_a_lines_share_of_every_discount_counts() -> None:
+    shared = line_item(1, total_discount="1.00", discount_allocations=[{"amount": "1.00"}, {"amount": "0.49"}])
+    own = line_item(2, total_discount="1.00", discount_allocations=None)
+    assert [line.discount_minor for line in parsed(shopify_order(line_items=[shared, own])).lines] == [149, 100]
+
+
+def test_money_is_read_in_the_minor_units_of_the_shops_currency() -> None:
+    item = line_item(price="1250", tax_lines=None)
+    yen = {"amount": "700", "currency_code": "JPY"}
+    body = shopify_order(
+        currency="JPY",
+        line_items=[item],
+        total_price="3200",
+        total_tax=None,
+        shipping_lines=[],
+        total_shipping_price_set={"shop_money": yen},
+    )
+    order = parsed(body)
+    assert order.lines[0].unit_price_minor == 1250
+    assert order.totals == Totals(goods_minor=2500, shipping_minor=700, total_minor=3200)
+
+
+def test_shipping_is_added_up_where_its_total_is_missing_and_removed_charges_are_left_out() -> None:
+    charges = [
+        {"title": "Standard", "price": "5.00", "tax_lines": [{"price": "0.40"}]},
+        {"title": "Express", "price": "9.00", "is_removed": True},
+        {"title": "Bulky goods", "price": "2.50"},
+    ]
+    order = parsed(shopify_order(total_shipping_price_set=None, shipping_lines=charges))
+    assert order.totals.shipping_minor == 750
+    assert [one.title for one in order.shipping_lines] == ["Standard", "Bulky goods"]
+    assert order.shipping_lines[0].tax_minor == 40
+    assert order.service_level == "STANDARD"
+
+
+def test_a_shipping_total_in_another_currency_is_not_the_shops() -> None:
+    foreign = {"shop_money": {"amount": "9999", "currency_code": "EUR"}}
+    assert parsed(shopify_order(total_shipping_price_set=foreign)).totals.shipping_minor == 700
+
+
+def test_wrong_sums_are_passed_on_for_intake_to_judge() -> None:
+    assert parsed(shopify_order(total_price="1.00")).totals.total_minor == 100
+
+
+def test_contradictory_states_are_passed_on_as_they_are() -> None:
+    body = shopify_order(
+        financial_status="voided", fulfillment_status="pending", cancelled_at="2026-03-01T05:00:00Z", confirmed=False
+    )
+    order = parsed(body)
+    assert order.payment_status == "VOIDED"
+    assert order.cancelled_at is not None
+
+
+@pytest.mark.parametrize(
+    ("title", "code", "level"),
+    [
+        ("Express", None, "EXPRESS"),
+        ("FedEx Overnight", "", "EXPRESS"),
+        ("Delivery", "UPS_NEXT_DAY_AIR", "EXPRESS"),
+        ("Expedited parcel", None, "EXPRESS"),
+        ("Standard", "STD", "STANDARD"),
+        ("Generic Shipping", None, "STANDARD"),
+    ],
+)
+def test_the_service_level_is_express_where_the_shipping_charge_says_so(
+    title: str, code: str | None, level: str
+) -> None:
+    charges = [{"title": title, "code": code, "price": "7.00"}]
+    assert parsed(shopify_order(shipping_lines=charges)).service_level == level
+
+
+def test_a_persons_data_is_in_the_contact_and_nowhere_else() -> None:
+    item = line_item(properties=[{"name": "Engraving", "value": "To Zoë"}, {"name": "Depth", "value": 2}])
+    body = shopify_order(
+        line_items=[item], note="Ring twice", note_attributes=[{"name": "gift_note", "value": "Happy birthday"}]
+    )
+    order = parsed(body)
+    contact = order.contact
+    assert (contact.name, contact.email, contact.phone) == ("Ada Example", "ada@example.com", "+1 775 555 0100")
+    assert contact.ship_to == Address(
+        name="Ada Example",
+        address1="1 Test Street",
+        city="Reno",
+        region="NV",
+        postal_code="89501",
+        country="US",
+        phone="+1 775 555 0100",
+    )
+    assert contact.bill_to.name == "Bill Payer"
+    assert contact.free_text == {
+        "note": "Ring twice",
+        "note_attributes": "gift_note: Happy birthday",
+        "9001": "Engraving: To Zoë\nDepth: 2",
+    }
+    elsewhere = repr(order).replace(repr(contact), "")
+    assert not any(text in elsewhere for text in ("Ada", "ada@", "Test Street", "Zoë", "birthday", "twice"))
+
+
+def test_an_order_nobody_has_to_deliver_has_no_address() -> None:
+    order = parsed(shopify_order(shipping_address=None, billing_address=None, customer=None, email=None))
+    assert order.contact.ship_to == Address()
+    assert (order.contact.name, order.contact.email, order.customer_id) == ("", "", None)
+
+
+@pytest.mark.parametrize("name", ["currency", "total_price", "line_items"])
+def test_a_missing_field_is_named(name: str) -> None:
+    error = refusal(without(name))
+    assert (error.field, error.reason) == (name, "MISSING_FIELD")
+
+
+def test_an_order_without_a_time_is_refused_but_either_of_two_will_do() -> None:
+    body = without("created_at") | {"processed_at": "2026-03-01T12:00:00Z", "updated_at": None}
+    order = parsed(body)
+    assert order.placed_at == order.channel_updated_at == datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert refusal(without("created_at")).field == "created_at"
+
+
+def test_an_order_without_an_id_is_refused() -> None:
+    error = refusal(shopify_order(id=None, admin_graphql_api_id=None))
+    assert (error.field, error.reason) == ("id", "MISSING_FIELD")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"currency": "usd"}, "currency"),
+        ({"currency": None}, "currency"),
+        ({"created_at": "yesterday"}, "created_at"),
+        ({"created_at": "2026-03-01T05:00:00"}, "created_at"),
+        ({"updated_at": "9999-12-31T23:59:59-23:00"}, "updated_at"),
+        ({"total_price": "a lot"}, "total_price"),
+        ({"total_price": "NaN"}, "total_price"),
+        ({"total_price": "1E+999"}, "total_price"),
+        ({"total_tax": "0.001"}, "total of tax"),
+        ({"line_items": []}, "line_items"),
+        ({"line_items": {}}, "line_items"),
+        ({"line_items": [line_item(quantity="2")]}, "line_items.0.quantity"),
+        ({"line_items": [line_item(quantity=1.5)]}, "line_items.0.quantity"),
+        ({"line_items": [line_item(quantity=True)]}, "line_items.0.quantity"),
+        ({"line_items": [line_item(quantity=10**7)]}, "line_items.0.quantity"),
+        ({"line_items": [line_item(price=None)]}, "line_items.0.price"),
+        ({"line_items": [line_item(price="0.005")]}, "line_items.0.price"),
+        ({"line_items": [line_item(current_quantity=3)]}, "line_items.0.current_quantity"),
+        ({"line_items": [line_item(current_quantity=-1)]}, "line_items.0.current_quantity"),
+        ({"line_items": [line_item(id=-4, admin_graphql_api_id=None)]}, "line_items.0.id"),
+        ({"shipping_address": "1 Test Street"}, "shipping_address"),
+        ({"name": "#" * 300}, "name"),
+        ({"note": "x" * 10_001}, "note"),
+    ],
+)
+def test_a_wrong_field_is_named(changes: dict[str, Any], field: str) -> None:
+    error = refusal(shopify_order(**changes))
+    assert (error.field, error.reason) == (field, "INVALID_FIELD")
+
+
+@pytest.mark.parametrize("field", ["id", "order_number"])
+def test_a_number_of_thousands_of_digits_breaks_nothing(field: str) -> None:
+    body = json.dumps(shopify_order(**{field: 4_711})).replace("4711", "9" * 4_000)
+    assert (refusal(body).field, refusal(body).reason) == (field, "INVALID_FIELD")
+
+
+@pytest.mark.parametrize("quantity", [0, -1])
+def test_units_must_be_positive(quantity: int) -> None:
+    error = refusal(shopify_order(line_items=[line_item(1), line_item(2, quantity=quantity)]))
+    assert isinstance(error, InvalidOrder)
+    assert (error.field, error.reason) == ("line_items.1.quantity", "QUANTITY_NOT_POSITIVE")
+
+
+def test_a_price_must_not_be_negative() -> None:
+    error = refusal(shopify_order(line_items=[line_item(price="-0.01")]))
+    assert (error.field, error.reason) == ("line_items.0.price", "NEGATIVE_PRICE")
+
+
+def test_an_order_has_500_lines_at_most() -> None:
+    lines = [line_item(number) for number in range(MAX_LINES + 1)]
+    assert len(parsed(shopify_order(line_items=lines[:-1])).lines) == MAX_LINES
+    error = refusal(shopify_order(line_items=lines))
+    assert (error.field, error.reason) == ("line_items", "TOO_MANY_LINES")
+
+
+def test_two_lines_can_not_share_an_id() -> None:
+    error = refusal(shopify_order(line_items=[line_item(1), line_item(1)]))
+    assert (error.field, error.reason) == ("line_items.1.id", "DUPLICATE_LINE")
+
+
+def test_more_wishes_than_a_contact_can_hold_are_too_large() -> None:
+    wish = [{"name": "Engraving", "value": "x" * 9_000}]
+    lines = [line_item(number, properties=wish) for number in range(30)]
+    assert refusal(shopify_order(line_items=lines)).reason == "TOO_LARGE"
+
+
+@pytest.mark.parametrize(
+    "body", ["", "{", "null{", "{'id': 1}", '{"id": 1,}', '"\\ud800"', "[" * 100_000, "\ufeff{}", "\x00"]
+)
+def test_what_is_not_json_is_refused_by_that_name(body: str) -> None:
+    assert refusal(body).reason == "MALFORMED_JSON"
+
+
+@pytest.mark.parametrize("body", ["null", "7", "[]", '"order"', "NaN"])
+def test_json_that_is_no_order_is_refused(body: str) -> None:
+    assert (refusal(body).field, refusal(body).reason) == ("body", "INVALID_FIELD")
+
+
+def test_bytes_that_are_not_utf_8_are_refused_by_that_name() -> None:
+    body, is_base64 = envelopes.body_text(b'{"name": "\xff\xfe"}')
+    assert is_base64
+    assert refusal(body, is_base64=True).reason == "NOT_UTF8"
+
+
+def test_text_that_came_as_base64_is_read_all_the_same() -> None:
+    body = base64.b64encode(json.dumps(shopify_order()).encode()).decode()
+    assert parsed(body, is_base64=True) == parsed(shopify_order())
+
+
+def test_a_body_above_the_bound_is_too_large() -> None:
+    assert refusal(" " * (shopify.MAX_BODY_BYTES + 1)).reason == "TOO_LARGE"
+
+
+def test_no_refusal_repeats_what_a_person_wrote() -> None:
+    body = shopify_order(email=["ada@example.com"], note={"secret": "Zoë"}, name=7)
+    error = refusal(body)
+    told = f"{error} {error.details} {error.__cause__!r} {error.__cause__}"
+    assert "ada@" not in told
+    assert "Zoë" not in told
+    assert {fault["field"] for fault in error.details["faults"]} == {"email", "note", "name"}  # type: ignore[attr-defined]
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(field=st.sampled_from(sorted(shopify_order())), value=JSON_VALUES)
+def test_whatever_stands_in_a_field_the_order_is_taken_or_refused_by_name(field: str, value: Any) -> None:
+    _taken_or_refused(shopify_order(**{field: value}))
+
+
+@given(field=st.sampled_from(sorted(line_item())), value=JSON_VALUES)
+def test_whatever_stands_in_a_line_the_order_is_taken_or_refused_by_name(field: str, value: Any) -> None:
+    _taken_or_refused(shopify_order(line_items=[line_item(**{field: value})]))
+
+
+def _taken_or_refused(body: dict[str, Any]) -> None:
+    try:
+        order = shopify.parse(envelope(body))
+    except InvalidMessage as error:
+        assert error.reason
+        assert error.field
+    else:
+        assert order is not None
+        assert all(line.quantity > 0 and line.unit_price_minor >= 0 for line in order.lines)
+
+
+def test_topic_and_id_of_a_delivery_are_read_from_its_headers() -> None:
+    headers = {"x-shopify-topic": "orders/paid", "x-shopify-webhook-id": "w", "x-shopify-event-id": "e"}
+    assert shopify.describe(headers) == ("orders/paid", "w")
+    assert shopify.describe({"x-shopify-event-id": "e"}) == ("", "e")
+    assert shopify.describe({}) == ("", "")
+
+
+def test_an_envelope_travels_through_a_queue_unchanged() -> None:
+    sent = envelope("caf\u00e9 \uffff \x01", headers={"x-shopify-topic": "orders/create"})
+    message = envelopes.to_message(sent)
+    assert message.isascii()
+    assert envelopes.from_message(json.loads(message)) == sent
+
+
+def test_an_envelope_whose_body_lies_elsewhere_gets_it_back() -> None:
+    sent = envelope("a large body")
+    message = json.loads(envelopes.to_message(sent, body_key="inbox/1"))
+    assert "body" not in message
+    assert message["body_s3_key"] == "inbox/1"
+    assert envelopes.from_message(message, body="a large body") == sent
+    with pytest.raises(InvalidMessage, match="body"):
+        envelopes.from_message(message)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("channel", None), ("received_at", "noon"), ("headers", "x: y"), ("account", 7)]
+)
+def test_what_is_no_envelope_is_refused_by_field(name: str, value: Any) -> None:
+    message = json.loads(envelopes.to_message(envelope("x"))) | {name: value}
+    with pytest.raises(InvalidMessage) as caught:
+        envelopes.from_message(message)
+    assert caught.value.field == name
+
+
+def test_an_unknown_channel_is_not_authorized_at_the_door_and_invalid_behind_it() -> None:
+    assert registry.verifier("shopify") is registry.module("shopify") is shopify
+    with pytest.raises(Unauthorized):
+        registry.verifier("os")
+    with pytest.raises(InvalidMessage, match="no channel"):
+        registry.module("os")
+
+
+def test_verifying_a_webhook_does_not_load_pydantic() -> None:
+    code = (
+        "import sys; from oms.channels import registry; registry.verifier('shopify'); print('pydantic' in sys.modules)"
+    )
+    paths = json.dumps(sys.path)
+    run = [sys.executable, "-c", f"import sys; sys.path[:] = {paths}; {code}"]
+    assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == "False\n"  # noqa: S603

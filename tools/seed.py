@@ -1,0 +1,114 @@
+"""Reference data of a small company: products, locations, rates, channel accounts and their secrets.
+
+Putting it again changes nothing: secrets are made once and kept. Stock is `seed_stock`'s.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets as randomness
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from oms.stores.attribute_values import to_item
+
+SEED_DATA = Path(__file__).resolve().parent / "seed_data"
+SECRET_BYTES = 32
+CARRIER_ACCOUNT = ("easypost", "main")
+
+ClientFactory = Callable[[str], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The newest signing secret of all who sign, by (channel, account), (carrier, account), location_id."""
+
+    channels: dict[tuple[str, str], str]
+    carriers: dict[tuple[str, str], str]
+    warehouses: dict[str, str]
+
+
+def load(name: str) -> Any:
+    """The content of seed_data/<name>.json."""
+    return json.loads((SEED_DATA / f"{name}.json").read_text())
+
+
+def skus() -> list[str]:
+    """Every SKU of the catalogue."""
+    return [product["sku"] for product in load("products")]
+
+
+def put_secrets(client: ClientFactory, stage: str) -> Secrets:
+    """Makes the signing secrets that are missing (random) and returns all of them."""
+    manager = client("secretsmanager")
+    accounts = [name.split("#") for name in load("settings")["channel_account"]]
+    return Secrets(
+        channels={
+            (channel, account): _signing_secret(
+                manager, _channel_secret_name(stage, channel, account), _plain
+            )
+            for channel, account in accounts
+        },
+        carriers={
+            CARRIER_ACCOUNT: _signing_secret(
+                manager, f"oms/{stage}/carriers/{'/'.join(CARRIER_ACCOUNT)}", _plain
+            )
+        },
+        warehouses={
+            location["location_id"]: _signing_secret(
+                manager, f"oms/{stage}/warehouses/{location['location_id']}", _standard_webhooks
+            )
+            for location in load("locations")
+        },
+    )
+
+
+def put_reference_data(client: ClientFactory, stage: str, stand_in_url: str) -> None:
+    """Writes products, locations (their `endpoint_url` is the stand-in warehouse) and settings."""
+    tables = client("dynamodb")
+    for product in load("products"):
+        put_item(tables, f"oms-{stage}-products", product)
+    for location in load("locations"):
+        endpoint_url = f"{stand_in_url}/warehouses/{location['location_id']}"
+        put_item(tables, f"oms-{stage}-locations", {**location, "endpoint_url": endpoint_url})
+    for kind, settings in load("settings").items():
+        for name, values in settings.items():
+            item = {"kind": kind, "name": name, **values}
+            if kind == "channel_account":
+                item["secret_name"] = _channel_secret_name(stage, *name.split("#"))
+            put_item(tables, f"oms-{stage}-settings", item)
+
+
+def put_item(tables: Any, table: str, item: dict[str, Any]) -> None:
+    """One item of plain values (strings, ints, bools, lists, mappings)."""
+    tables.put_item(TableName=table, Item=to_item(item))
+
+
+def _channel_secret_name(stage: str, channel: str, account: str) -> str:
+    return f"oms/{stage}/channels/{channel}/{account}"
+
+
+def _plain() -> str:
+    return randomness.token_hex(SECRET_BYTES)
+
+
+def _standard_webhooks() -> str:
+    return "whsec_" + base64.b64encode(randomness.token_bytes(SECRET_BYTES)).decode()
+
+
+def _signing_secret(manager: Any, name: str, make: Callable[[], str]) -> str:
+    """The newest signing secret under this name; made when there is none."""
+    try:
+        value = json.loads(manager.get_secret_value(SecretId=name)["SecretString"])
+        return str(value["signing_secrets"][0])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+    secret = make()
+    manager.create_secret(Name=name, SecretString=json.dumps({"signing_secrets": [secret]}))
+    return secret

@@ -23,9 +23,9 @@ help: ## show this list
 	@printf '\nOrder management system: what you can run\n\n'
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nExamples\n\n'
-	@printf '  make run ONCE=1                                        demonstration, then stop\n'
-	@printf '  make invoke FUNCTION=webhook_storefront CASE=two_lines one handler on one file of events/\n'
-	@printf '  make deploy ENV=dev                                    build and deploy to AWS\n\n'
+	@printf '  make run ONCE=1                                   demonstration, then stop\n'
+	@printf '  make invoke FUNCTION=api_stock CASE=one_sku       one handler on events/api_stock/one_sku.json\n'
+	@printf '  make deploy ENV=dev                               build and deploy to AWS\n\n'
 
 $(STAMP): requirements/dev.txt layers/deps/requirements.txt
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) on PATH. Install Python 3.11 or newer, or say make PYTHON=/path/to/python3"; exit 1; }

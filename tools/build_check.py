@@ -139,24 +139,25 @@ def size_problems(packages: list[Package]) -> list[str]:
     """Functions that are over the limit together with all layers."""
     layers = sum(package.size_bytes() for package in packages if package.kind == "layer")
     return [
-        f"{package.logical_id} is over {_megabytes(UNPACKED_LIMIT_BYTES)} unpacked with its layers"
+        f"{package.logical_id} is over {_readable(UNPACKED_LIMIT_BYTES)} unpacked with its layers"
         for package in packages
         if package.kind == "function" and layers + package.size_bytes() > UNPACKED_LIMIT_BYTES
     ]
 
 
-def _megabytes(size_bytes: int) -> str:
-    return f"{size_bytes / 1024 / 1024:.2f} MB"
+def _readable(size_bytes: int) -> str:
+    kilobytes = size_bytes / 1024
+    return f"{kilobytes:.1f} KB" if kilobytes < 1024 else f"{kilobytes / 1024:.1f} MB"
 
 
 def print_sizes(packages: list[Package]) -> None:
     """A table of what Lambda unpacks, layers first."""
     print("\nPacked for Lambda (unpacked sizes)\n")
     for package in packages:
-        print(f"  {package.kind:<9} {package.logical_id:<28} {_megabytes(package.size_bytes()):>10}")
+        print(f"  {package.kind:<9} {package.logical_id:<28} {_readable(package.size_bytes()):>10}")
     layers = sum(package.size_bytes() for package in packages if package.kind == "layer")
     largest = max((package.size_bytes() for package in packages if package.kind == "function"), default=0)
-    total, limit = _megabytes(layers + largest), _megabytes(UNPACKED_LIMIT_BYTES)
+    total, limit = _readable(layers + largest), _readable(UNPACKED_LIMIT_BYTES)
     print(f"\n  largest function with its layers: {total} of {limit}\n")
 
 

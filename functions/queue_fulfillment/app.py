@@ -30,7 +30,9 @@ fulfilling = Fulfilling(
 def handler(event: dict[str, Any], context: object) -> BatchAnswer:
     """Applies the batch; reports of one order become one write."""
     reports = [reported(record["messageId"], json.loads(record["body"])) for record in event["Records"]]
-    failed = fulfilling.apply(reports, now())
-    metrics.add_metric("ReportsApplied", MetricUnit.Count, len(reports) - len(failed))
-    logger.info("reports applied", extra={"reports": len(reports), "failed": len(failed)})
-    return failures(failed)
+    applied = fulfilling.apply(reports, now())
+    metrics.add_metric("ReportsApplied", MetricUnit.Count, len(reports) - len(applied.failed))
+    if applied.refused:
+        metrics.add_metric("OrdersQuarantined", MetricUnit.Count, applied.refused)
+    logger.info("reports applied", extra={"reports": len(reports), "failed": len(applied.failed)})
+    return failures(applied.failed)

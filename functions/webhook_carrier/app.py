@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from oms.carriers import registry
@@ -10,10 +9,10 @@ from oms.domain.incoming import TrackingUpdate
 from oms.runtime import webhooks
 from oms.runtime.clients import client
 from oms.runtime.functions import environment, lambda_handler
+from oms.runtime.queues import Queue
 from oms.runtime.secrets import Secrets
 
-fulfillment_queue_url = environment("FULFILLMENT_QUEUE_URL")
-sqs = client("sqs")
+fulfillment_queue = Queue(client("sqs"), environment("FULFILLMENT_QUEUE_URL"))
 secrets = Secrets(client("secretsmanager"), environment("STAGE"))
 
 
@@ -26,7 +25,8 @@ def handler(event: dict[str, Any], _context: object) -> webhooks.Answer:
 def _accept(request: webhooks.SignedRequest) -> webhooks.Answer:
     update = _verified_update(request)
     if update is not None:
-        _enqueue(update, account=request.path["account"])
+        message = {"kind": "tracking_update", **update.as_message()}
+        fulfillment_queue.send(message, group=f"{update.provider}#{request.path['account']}")
     return webhooks.json_answer(200, {})
 
 
@@ -36,8 +36,3 @@ def _verified_update(request: webhooks.SignedRequest) -> TrackingUpdate | None:
     request.require_single(carrier.SIGNATURE_HEADER)
     secrets.verify("carriers", name, account, check=lambda known: carrier.verify(request.headers, request.body, known))
     return carrier.parse(request.body)
-
-
-def _enqueue(update: TrackingUpdate, account: str) -> None:
-    message = json.dumps({"kind": "tracking_update", **update.as_message()}, separators=(",", ":"))
-    webhooks.send(sqs, fulfillment_queue_url, message, group=f"{update.provider}#{account}")

@@ -16,14 +16,15 @@ from oms.domain.incoming import Envelope
 from oms.runtime import clock, webhooks
 from oms.runtime.clients import client
 from oms.runtime.functions import environment, lambda_handler
+from oms.runtime.queues import Queue
 from oms.runtime.secrets import Secrets
 from oms.runtime.service_errors import as_retryable
 
 # A message may have 1 MiB, but a poller's whole batch of ten must fit into 6 MB.
 MAX_MESSAGE_BYTES = 200_000
 
-intake_queue_url, inbox_bucket = environment("INTAKE_QUEUE_URL"), environment("INBOX_BUCKET")
-sqs, s3 = client("sqs"), client("s3")
+intake_queue = Queue(client("sqs"), environment("INTAKE_QUEUE_URL"))
+s3, inbox_bucket = client("s3"), environment("INBOX_BUCKET")
 secrets = Secrets(client("secretsmanager"), environment("STAGE"))
 
 
@@ -64,8 +65,7 @@ def _enqueue(envelope: Envelope) -> None:
     message = envelopes.to_message(envelope)
     if len(message) > MAX_MESSAGE_BYTES:
         message = envelopes.to_message(envelope, body_key=_put_body(envelope))
-    group = f"{envelope.channel}#{envelope.account}"
-    webhooks.send(sqs, intake_queue_url, message, group)
+    intake_queue.send(message, group=f"{envelope.channel}#{envelope.account}")
 
 
 def _put_body(envelope: Envelope) -> str:

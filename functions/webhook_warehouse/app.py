@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from oms.connectors import warehouse_reports
@@ -12,11 +11,11 @@ from oms.domain.incoming import FulfillmentReport
 from oms.runtime import clock, signatures, webhooks
 from oms.runtime.clients import client
 from oms.runtime.functions import environment, lambda_handler, table_prefix
+from oms.runtime.queues import Queue
 from oms.runtime.secrets import Secrets
 from oms.stores.orders import OrdersStore
 
-fulfillment_queue_url = environment("FULFILLMENT_QUEUE_URL")
-sqs = client("sqs")
+fulfillment_queue = Queue(client("sqs"), environment("FULFILLMENT_QUEUE_URL"))
 orders = OrdersStore(client("dynamodb"), table_prefix())
 secrets = Secrets(client("secretsmanager"), environment("STAGE"))
 
@@ -30,8 +29,7 @@ def handler(event: dict[str, Any], _context: object) -> webhooks.Answer:
 def _accept(request: webhooks.SignedRequest) -> webhooks.Answer:
     report = warehouse_reports.parse(request.body, location_id=_verified_location(request))
     order_id = _order_of(report)
-    message = json.dumps(warehouse_reports.to_message(report), separators=(",", ":"))
-    webhooks.send(sqs, fulfillment_queue_url, message, group=order_id)
+    fulfillment_queue.send(warehouse_reports.to_message(report), group=order_id)
     return webhooks.json_answer(202, {})
 
 

@@ -48,9 +48,7 @@ def _expand_once(stage: str, account_id: str, region: str, jwt_issuer: str) -> T
     return References(plain, parameters, account_id, region).resolve()
 
 
-def expand(
-    stage: str = "prod", account_id: str = ACCOUNT_ID, region: str = REGION, jwt_issuer: str = ""
-) -> Template:
+def expand(stage: str = "prod", account_id: str = ACCOUNT_ID, region: str = REGION, jwt_issuer: str = "") -> Template:
     """A fresh copy of the expanded and resolved template of a stage.
 
     The state machine's resource also carries its definition, read from its file, under `Definition`.

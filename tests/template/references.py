@@ -45,9 +45,7 @@ REF_IS_ARN = {"AWS::SecretsManager::Secret", "AWS::StepFunctions::StateMachine",
 class References:
     """One expanded template and what its references stand for."""
 
-    def __init__(
-        self, template: dict[str, Any], parameters: dict[str, str], account: str, region: str
-    ) -> None:
+    def __init__(self, template: dict[str, Any], parameters: dict[str, str], account: str, region: str) -> None:
         self._template = template
         self._parameters = parameters
         self._pseudo = {

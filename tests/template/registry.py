@@ -88,13 +88,11 @@ def removes(logical_id: str, path: str = "") -> Breaker:
     return Breaker(f"no {logical_id} {path}".strip(), apply)
 
 
-def grants(
-    role: str, action: str | list[str], resource: str, condition: dict[str, Any] | None = None
-) -> Breaker:
+def grants(role: str, action: str | list[str], resource: str, condition: dict[str, Any] | None = None) -> Breaker:
     """Give a role one more statement."""
 
     def apply(template: Template) -> None:
-        statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+        statement: dict[str, Any] = {"Effect": "Allow", "Action": action, "Resource": resource}
         if condition is not None:
             statement["Condition"] = condition
         properties(template, role)["Policies"][-1]["PolicyDocument"]["Statement"].append(statement)

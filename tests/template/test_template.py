@@ -13,11 +13,7 @@ from tests.template.rules import access, alarms, api, functions, keys, lifecycle
 
 FAMILIES = (access, alarms, api, functions, keys, lifecycle, queues, streams, tables)
 
-KEPT = [
-    pytest.param(rule, stage, id=f"{stage}: {rule.sentence}")
-    for rule in RULES
-    for stage in sorted(rule.stages)
-]
+KEPT = [pytest.param(rule, stage, id=f"{stage}: {rule.sentence}") for rule in RULES for stage in sorted(rule.stages)]
 BROKEN = [
     pytest.param(rule, breaker, id=f"{rule.check.__name__}: {breaker.name}"[:160])
     for rule in RULES

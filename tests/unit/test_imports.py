@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers/oms/python"
 FUNCTIONS = ROOT / "functions"
 
-HTTP_CLIENT = "oms.runtime.http_client"
+HTTP_CLIENT = "oms.runtime.http"
 MAY_USE = {
     "domain": ("oms.domain",),
     "usecases": ("oms.domain", "oms.usecases"),
@@ -26,6 +26,15 @@ MAY_USE = {
     "carriers": ("oms.domain", "oms.carriers", HTTP_CLIENT),
     "connectors": ("oms.domain", "oms.connectors", HTTP_CLIENT),
 }
+# Use cases are handed these as arguments and know their types; they never import them to run.
+HANDED_TO_USE_CASES = (
+    "oms.stores",
+    "oms.runtime.executions",
+    "oms.runtime.location_client",
+    "oms.runtime.queues",
+)
+# What several functions put together in the same way: it knows everything, and nothing in the layer knows it.
+COMPOSITION_ROOT = "oms.wiring"
 STANDARD_LIBRARY_ONLY = ("domain", "usecases")
 NOT_FOR = {
     "pydantic": ("stores",),
@@ -78,12 +87,14 @@ def violations(source: str, module: str) -> list[str]:
 def _is_forbidden(one: Import, module: str) -> bool:
     if module.startswith("functions."):
         return is_within(one.name, "functions") and not is_within(one.name, ".".join(module.split(".")[:2]))
+    if module == COMPOSITION_ROOT:
+        return is_within(one.name, "functions")
     part = module.split(".")[1] if "." in module else ""
     top = one.name.split(".")[0]
     if top == "oms":
         allowed = MAY_USE.get(part, ())
         if part == "usecases" and one.for_types:
-            allowed = (*allowed, "oms.stores")
+            allowed = (*allowed, *HANDED_TO_USE_CASES)
         return not any(is_within(one.name, package) for package in allowed)
     if top in ("functions", "tools", "tests"):
         return True
@@ -141,6 +152,9 @@ TYPED = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    {}"
             TYPED.format("from oms.runtime import settings"),
             id="use case knows a type of the runtime",
         ),
+        pytest.param("oms.usecases.x", "from oms.runtime.queues import Queue", id="use case runs the runtime"),
+        pytest.param("oms.usecases.x", "from oms.wiring import executions", id="use case wires itself"),
+        pytest.param("oms.wiring", "from functions.a import app", id="the wiring imports a function"),
         pytest.param("oms.usecases.x", "import botocore.exceptions", id="use case imports botocore"),
         pytest.param("oms.usecases.x", "from oms.channels import shopify", id="use case imports a channel"),
         pytest.param("oms.stores.x", "from oms.runtime import settings", id="store imports the runtime"),
@@ -172,6 +186,10 @@ def test_an_import_against_the_direction_is_refused(module: str, source: str) ->
             TYPED.format("from oms.stores.orders import OrdersStore"),
             id="use case knows a store's type",
         ),
+        pytest.param(
+            "oms.usecases.x", TYPED.format("from oms.runtime.queues import Queue"), id="use case knows a queue's type"
+        ),
+        pytest.param("oms.wiring", "from oms.stores import orders\nfrom oms.runtime import clients", id="wiring"),
         pytest.param("oms.stores.x", "import boto3\nfrom oms.domain.order import Order", id="store"),
         pytest.param("oms.connectors.x", f"import {HTTP_CLIENT}", id="connector uses the HTTP client"),
         pytest.param("oms.channels.x", "import pydantic", id="channel parses with pydantic"),

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -80,7 +81,7 @@ class AnyOrder(RuleBasedStateMachine):
             payment_status=paid,
             contact=self.contact,
         )
-        account = ChannelAccount(channel="shopify", account="main")
+        account = ChannelAccount()
         self.order = receive(self.incoming, PRODUCTS, account, self.now()).order
         assert (self.order.version, self.order.events[0].sequence) == (1, 1)
 
@@ -405,3 +406,4 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = settings(max_examples=200, stateful_step_count=40)

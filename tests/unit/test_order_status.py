@@ -195,6 +195,18 @@ def test_units_shipped_too_many_do_not_stand_in_for_a_line_that_never_left() -> 
     assert order.status is OrderStatus.PARTIALLY_DELIVERED
 
 
+def test_a_parcel_of_something_that_needed_no_shipping_does_not_deliver_the_rest() -> None:
+    card = line("1", "GIFT-CARD", 3, unallocated=0, shipped=3, requires_shipping=False)
+    order = after(
+        received(card, line("2", "MUG", 3)),
+        allocating(ny={"2": 3}),
+        released,
+        reporting("shipped", lines={"1": 3}),
+        tracked("DELIVERED"),
+    )
+    assert (order.status, order.waiting_for) == (OrderStatus.RELEASED, WaitingFor.REVIEW)
+
+
 def test_an_order_is_overdue_when_the_time_for_what_it_waits_for_has_passed() -> None:
     policy = context().policy
     new = two_lines()

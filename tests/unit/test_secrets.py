@@ -81,6 +81,11 @@ def test_a_plain_text_is_returned_as_it_is(secrets: Secrets, manager: SecretsMan
     assert secrets.text("contacts/hash-key") == "k"
 
 
+def test_a_plain_text_that_is_missing_is_our_fault_and_may_come(secrets: Secrets) -> None:
+    with pytest.raises(Unavailable, match="contacts/hash-key"):
+        secrets.text("contacts/hash-key")
+
+
 def test_a_secret_is_fetched_once_in_five_minutes(secrets: Secrets, manager: SecretsManager, clock: Clock) -> None:
     for _ in range(3):
         secrets.signing_secrets("channels", "shopify", "goods")
@@ -124,7 +129,7 @@ def test_what_is_remembered_of_strangers_is_bounded(secrets: Secrets, manager: S
     for number in range(MAX_REMEMBERED + 10):
         clock.seconds += 1
         with pytest.raises(Unauthorized):
-            secrets.text(f"channels/shopify/stranger-{number}")
+            secrets.signing_secrets("channels", "shopify", f"stranger-{number}")
     assert len(secrets._remembered) == MAX_REMEMBERED
 
 

@@ -12,11 +12,12 @@ from tests.template.expanded import (
     granted,
     mappings,
     of_type,
+    properties,
     role_of,
     statements,
     stream_mappings,
 )
-from tests.template.registry import Breaker, grants, properties, removes, revokes, rule, sets
+from tests.template.registry import Breaker, grants, removes, revokes, rule, sets
 
 MANAGED = {
     "AWSLambdaBasicExecutionRole",
@@ -72,7 +73,7 @@ def _without_policy(role: str, policy: str) -> Breaker:
 @rule("Every function has its own role", Breaker("two functions with one role", _share_a_role))
 def roles_are_not_shared(template: Template) -> list[str]:
     """A shared role is the sum of what its holders need."""
-    roles = Counter(str(h["Properties"].get("Role")) for h in functions(template).values())  # type: ignore[attr-defined]
+    roles = Counter(str(h["Properties"].get("Role")) for h in functions(template).values())
     return [f"{role} is shared by {count} functions" for role, count in roles.items() if count > 1]
 
 
@@ -178,9 +179,7 @@ def stream_readers_may_keep_failures(template: Template) -> list[str]:
     """Lambda writes to the bucket with the function's role: s3:PutObject and s3:ListBucket (Lambda guide)."""
     wrong = []
     for name, mapping in stream_mappings(template).items():
-        bucket = (
-            mapping["Properties"].get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "none")
-        )
+        bucket = mapping["Properties"].get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "none")
         role_name = name.split("Function")[0] + "FunctionRole"
         rights = {(action, resource) for action, resource, _ in granted(template["Resources"][role_name])}
         if not {("s3:PutObject", f"{bucket}/*"), ("s3:ListBucket", bucket)} <= rights:
@@ -209,9 +208,7 @@ def state_machine_rights_are_two(template: Template) -> list[str]:
     sets("ApiOrdersFunction", "Environment.Variables.POWERTOOLS_SERVICE_NAME", "hunter2-secret"),
     Breaker(
         "a secret in an environment variable",
-        lambda t: properties(t, "ApiOrdersFunction")["Environment"]["Variables"].update(
-            SIGNING_SECRET="hunter2"
-        ),
+        lambda t: properties(t, "ApiOrdersFunction")["Environment"]["Variables"].update(SIGNING_SECRET="hunter2"),
     ),
     Breaker(
         "a secret with its value",

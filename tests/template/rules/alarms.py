@@ -7,12 +7,17 @@ from typing import Any
 from tests.template.expanded import (
     Template,
     functions,
+    granted,
     of_type,
+    properties,
     queue_by_arn,
     queue_mappings,
+    role_of,
     stream_mappings,
 )
-from tests.template.registry import properties, removes, rule, sets
+from tests.template.registry import grants, removes, rule, sets
+
+QUARANTINE_ARN = "arn:aws:dynamodb:us-east-1:111122223333:table/oms-prod-quarantine"
 
 Signal = tuple[str, str, str]
 """Namespace, metric and the value of the first dimension."""
@@ -72,10 +77,19 @@ def executions_are_watched(template: Template) -> list[str]:
     return [f"nobody hears of {m}" for m in sorted(metrics) if ("AWS/States", m, name) not in watched]
 
 
-@rule("An alarm watches what could not be understood", removes("QueueIntakeQuarantinedAlarm"))
+@rule(
+    "An alarm watches what could not be understood",
+    removes("QueueIntakeQuarantinedAlarm"),
+    grants("WebhookCarrierFunctionRole", "dynamodb:PutItem", QUARANTINE_ARN),
+)
 def quarantine_is_watched(template: Template) -> list[str]:
-    """Everybody who may write to quarantine counts what they put there."""
-    writers = ["queue_intake", "queue_fulfillment"]
+    """Who may write to quarantine counts what they put there, under the name of their service."""
+    writers = {
+        function["Properties"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+        for function in functions(template).values()
+        for action, resource, _ in granted(role_of(template, function))
+        if action == "dynamodb:PutItem" and resource.endswith("-quarantine")
+    }
     return _missing(template, {("oms", "OrdersQuarantined", name) for name in writers})
 
 

@@ -110,11 +110,7 @@ def open_routes_are_webhooks(template: Template) -> list[str]:
         f"{method} {path} is open"
         for method, path, operation in operations(template)
         if operation.get("security") in (None, [], [{"NONE": []}])
-        and not (
-            path.startswith("/webhooks/")
-            and ":function:oms-" in str(operation)
-            and "-webhook-" in str(operation)
-        )
+        and not (path.startswith("/webhooks/") and ":function:oms-" in str(operation) and "-webhook-" in str(operation))
     ]
 
 
@@ -128,9 +124,7 @@ def scopes_agree(template: Template) -> list[str]:
     """Scopes are API: names that callers have in their configuration."""
     issued = {scope["ScopeName"] for scope in properties(template, "ResourceServer")["Scopes"]}
     clients = {k: c["Properties"] for k, c in of_type(template, "AWS::Cognito::UserPoolClient").items()}
-    held = {
-        scope.removeprefix("oms/") for client in clients.values() for scope in client["AllowedOAuthScopes"]
-    }
+    held = {scope.removeprefix("oms/") for client in clients.values() for scope in client["AllowedOAuthScopes"]}
     wrong = [f"scope {scope} is not issued" for scope in SCOPES - issued]
     wrong += [f"scope {scope} is not in the design" for scope in issued - SCOPES]
     wrong += [f"scope {scope} is held by no client" for scope in issued - held]
@@ -152,10 +146,7 @@ def clients_are_machines(template: Template) -> list[str]:
         found = client["Properties"]
         if found["AllowedOAuthFlows"] != ["client_credentials"] or found.get("GenerateSecret") is not True:
             wrong.append(f"{name} is no machine's")
-        if (
-            found.get("AccessTokenValidity", 60) > 60
-            or found["TokenValidityUnits"]["AccessToken"] != "minutes"
-        ):
+        if found.get("AccessTokenValidity", 60) > 60 or found["TokenValidityUnits"]["AccessToken"] != "minutes":
             wrong.append(f"{name} gets tokens for more than an hour")
     return wrong
 
@@ -170,10 +161,7 @@ def api_is_throttled(template: Template) -> list[str]:
     wrong = []
     for name, stage in of_type(template, "AWS::ApiGatewayV2::Stage").items():
         limits = stage["Properties"].get("DefaultRouteSettings", {})
-        if not (
-            float(limits.get("ThrottlingRateLimit", 0)) > 0
-            and float(limits.get("ThrottlingBurstLimit", 0)) > 0
-        ):
+        if not (float(limits.get("ThrottlingRateLimit", 0)) > 0 and float(limits.get("ThrottlingBurstLimit", 0)) > 0):
             wrong.append(f"{name} is not throttled")
     return wrong
 
@@ -196,9 +184,7 @@ def access_log_is_clean(template: Template) -> list[str]:
         if not settings.get("DestinationArn"):
             wrong.append(f"{name} has no access log")
         logged = set(re.findall(r"\$context\.([\w.]+)", settings.get("Format", "")))
-        wrong += [
-            f"{name} does not log {missing}" for missing in {"requestId", "routeKey", "status"} - logged
-        ]
+        wrong += [f"{name} does not log {missing}" for missing in {"requestId", "routeKey", "status"} - logged]
         wrong += [f"{name} logs {extra}" for extra in logged - LOGGED]
     return wrong
 

@@ -42,8 +42,7 @@ def platform_is_one(template: Template) -> list[str]:
     return [
         f"{name} runs elsewhere"
         for name, function in functions(template).items()
-        if (function["Properties"]["Runtime"], function["Properties"].get("Architectures"))
-        != ("python3.13", ["arm64"])
+        if (function["Properties"]["Runtime"], function["Properties"].get("Architectures")) != ("python3.13", ["arm64"])
     ]
 
 
@@ -80,9 +79,7 @@ def names_are_one(template: Template) -> list[str]:
 def logs_expire(template: Template) -> list[str]:
     """A log group that Lambda makes by itself is kept, and paid, for ever."""
     groups = {g["Properties"]["LogGroupName"]: g for g in of_type(template, "AWS::Logs::LogGroup").values()}
-    wrong = [
-        f"{name} is kept for ever" for name, g in groups.items() if not g["Properties"].get("RetentionInDays")
-    ]
+    wrong = [f"{name} is kept for ever" for name, g in groups.items() if not g["Properties"].get("RetentionInDays")]
     for name, function in functions(template).items():
         found = function["Properties"]
         group = found.get("LoggingConfig", {}).get("LogGroup")
@@ -172,9 +169,9 @@ def functions_get_the_common_settings(template: Template) -> list[str]:
     "Every table a function may use is under its own stage",
     Breaker(
         "a role that reads production",
-        lambda t: properties(t, "ApiStockFunctionRole")["Policies"][0]["PolicyDocument"]["Statement"][
-            0
-        ].update(Resource="arn:aws:dynamodb:us-east-1:111122223333:table/oms-other-stock"),
+        lambda t: properties(t, "ApiStockFunctionRole")["Policies"][0]["PolicyDocument"]["Statement"][0].update(
+            Resource="arn:aws:dynamodb:us-east-1:111122223333:table/oms-other-stock"
+        ),
     ),
 )
 def stages_are_apart(template: Template) -> list[str]:

@@ -10,11 +10,12 @@ from tests.template.expanded import (
     function_by_name,
     granted,
     of_type,
+    properties,
     queue_by_arn,
     queue_mappings,
     role_of,
 )
-from tests.template.registry import grants, properties, removes, revokes, rule, sets
+from tests.template.registry import grants, removes, revokes, rule, sets
 
 CONTEXT = "kms:EncryptionContext:aws:dynamodb:tableName"
 KEY_ARN = "arn:aws:kms:us-east-1:111122223333:key/ContactsKey"
@@ -53,11 +54,7 @@ def _tables_by_rights(template: Template, role: dict[str, Any]) -> set[str]:
     """Tables under the contacts key on which a role may do anything."""
     tables = [t["Properties"] for t in of_type(template, "AWS::DynamoDB::Table").values()]
     guarded = {t["TableName"] for t in tables if "KMSMasterKeyId" in t.get("SSESpecification", {})}
-    named = {
-        resource.split(":table/", 1)[1].split("/")[0]
-        for _, resource, _ in granted(role)
-        if ":table/" in resource
-    }
+    named = {resource.split(":table/", 1)[1].split("/")[0] for _, resource, _ in granted(role) if ":table/" in resource}
     return named & guarded
 
 
@@ -121,9 +118,7 @@ def contacts_have_few_readers(template: Template) -> list[str]:
         f"{name} may {action} on contacts"
         for name, role in of_type(template, "AWS::IAM::Role").items()
         for action, resource, _ in granted(role)
-        if "-contacts" in resource.split(":table/")[-1]
-        and ":table/" in resource
-        and name not in READERS_OF_CONTACTS
+        if "-contacts" in resource.split(":table/")[-1] and ":table/" in resource and name not in READERS_OF_CONTACTS
     ]
 
 
@@ -145,9 +140,7 @@ def pollers_may_decrypt(template: Template) -> list[str]:
 @rule(
     "Who sends to an encrypted queue may make data keys for it",
     revokes("WebhookStorefrontFunctionRole", "PeoplesDataQueue"),
-    grants(
-        "WebhookCarrierFunctionRole", "sqs:SendMessage", "arn:aws:sqs:us-east-1:111122223333:oms-prod-intake"
-    ),
+    grants("WebhookCarrierFunctionRole", "sqs:SendMessage", "arn:aws:sqs:us-east-1:111122223333:oms-prod-intake"),
 )
 def senders_may_encrypt(template: Template) -> list[str]:
     """A sender needs kms:GenerateDataKey and kms:Decrypt (SQS Developer Guide, key management)."""
@@ -194,10 +187,7 @@ def key_is_kept(template: Template) -> list[str]:
         found = key["Properties"]
         if found.get("EnableKeyRotation") is not True:
             wrong.append(f"{name} is not rotated")
-        if (
-            key.get("DeletionPolicy") not in {"Retain", "RetainExceptOnCreate"}
-            or "PendingWindowInDays" not in found
-        ):
+        if key.get("DeletionPolicy") not in {"Retain", "RetainExceptOnCreate"} or "PendingWindowInDays" not in found:
             wrong.append(f"{name} goes with the stack")
         principals = [statement["Principal"] for statement in found["KeyPolicy"]["Statement"]]
         account = {"AWS": "arn:aws:iam::111122223333:root"}

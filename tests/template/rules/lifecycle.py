@@ -89,9 +89,7 @@ def outcomes_are_caught(template: Template) -> list[str]:
     for name, state in tasks(template):
         targets = {error: c["Next"] for c in state.get("Catch", []) for error in c["ErrorEquals"]}
         wrong += [
-            f"{name}: {error} leads to {targets.get(error)}"
-            for error in wanted
-            if targets.get(error) != wanted[error]
+            f"{name}: {error} leads to {targets.get(error)}" for error in wanted if targets.get(error) != wanted[error]
         ]
         if caught(state)[-1:] != ["States.ALL"]:
             wrong.append(f"{name} does not end with States.ALL")
@@ -178,8 +176,6 @@ def substitutions_are_right(template: Template) -> list[str]:
     wrong = []
     if not found.get("AllocationQueueUrl", "").endswith(properties(template, "AllocationQueue")["QueueName"]):
         wrong.append("the state machine asks another queue")
-    if not found.get("TaskAwaitFunctionArn", "").endswith(
-        properties(template, "TaskAwaitFunction")["FunctionName"]
-    ):
+    if not found.get("TaskAwaitFunctionArn", "").endswith(properties(template, "TaskAwaitFunction")["FunctionName"]):
         wrong.append("the state machine calls another function")
     return wrong

@@ -21,9 +21,7 @@ PEOPLES_DATA = {"IntakeQueue", "IntakeDeadLetterQueue"}
 def worked_queues(template: Template) -> dict[str, dict[str, Any]]:
     """Queues that are not themselves for dead letters."""
     queues = of_type(template, "AWS::SQS::Queue")
-    return {
-        k: q["Properties"] for k, q in queues.items() if not q["Properties"]["QueueName"].endswith("-dlq")
-    }
+    return {k: q["Properties"] for k, q in queues.items() if not q["Properties"]["QueueName"].endswith("-dlq")}
 
 
 @rule(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.template.expanded import Template, of_type, stream_mappings
-from tests.template.registry import Breaker, properties, removes, rule, sets
+from tests.template.expanded import Template, of_type, properties, stream_mappings
+from tests.template.registry import Breaker, removes, rule, sets
 
 READERS_PER_STREAM = 2
 """AWS throttles a stream with more readers of one shard than two (DynamoDB Developer Guide, streams)."""

@@ -18,7 +18,6 @@ from oms.channels import envelopes
 from oms.domain.errors import InvalidMessage
 from oms.domain.incoming import Envelope, IncomingOrder
 
-CHANNEL = "shopify"
 MAX_BODY_BYTES = 1_500_000
 
 _SIGNATURE, _TOPIC = "x-shopify-hmac-sha256", "x-shopify-topic"
@@ -72,7 +71,7 @@ def parse(envelope: Envelope) -> IncomingOrder | None:
     from oms.channels import shopify_models, shopify_orders
 
     order = shopify_models.read(_text(envelope))
-    return shopify_orders.incoming_order(order, account=envelope.account)
+    return shopify_orders.incoming_order(order, channel=envelope.channel, account=envelope.account)
 
 
 def _text(envelope: Envelope) -> str:

@@ -27,7 +27,7 @@ _GID = re.compile(r"gid://shopify/([A-Za-z]{1,40})/([0-9]{1,30})")
 _EXPRESS = re.compile(r"express|expedited|overnight|next[ _-]?day|same[ _-]?day", re.IGNORECASE)
 
 
-def incoming_order(order: ShopifyOrder, account: str) -> IncomingOrder:
+def incoming_order(order: ShopifyOrder, channel: str, account: str) -> IncomingOrder:
     """The order as intake takes it.
 
     Wrong sums and states that contradict each other (cancelled and unpaid, voided and open) are passed on as
@@ -36,7 +36,7 @@ def incoming_order(order: ShopifyOrder, account: str) -> IncomingOrder:
     _check_lines(order.line_items)
     placed_at = _placed_at(order)
     return IncomingOrder(
-        channel="shopify",
+        channel=channel,
         account=account,
         channel_order_id=_id(order, "Order", "id"),
         order_number=order.name or (str(order.order_number) if order.order_number is not None else ""),

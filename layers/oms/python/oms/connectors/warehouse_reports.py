@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -20,18 +20,10 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from oms.domain.fulfilling import REPORT_TYPES
 from oms.domain.incoming import FulfillmentReport
 from oms.domain.validation import invalid_message
 
-ReportType = Literal[
-    "fulfillment.accepted",
-    "fulfillment.rejected",
-    "fulfillment.picking",
-    "fulfillment.short_picked",
-    "fulfillment.packed",
-    "fulfillment.shipped",
-]
-REPORT_TYPES: tuple[str, ...] = get_args(ReportType)
 ReasonCode = Literal["NOT_IN_STOCK", "DAMAGED", "OTHER"]
 MAX_UNITS = 1_000_000
 
@@ -41,6 +33,12 @@ _NEEDED: dict[str, tuple[str, ...]] = {
     "fulfillment.short_picked": ("reason_code",),
     "fulfillment.shipped": ("shipment_id", "carrier", "tracking_number", "lines"),
 }
+
+
+def _known_type(name: str) -> str:
+    if name not in REPORT_TYPES:
+        raise PydanticCustomError("unknown_type", "one of {known}", {"known": ", ".join(REPORT_TYPES)})
+    return name
 
 
 def _utc(moment: datetime) -> datetime:
@@ -74,7 +72,7 @@ class _Data(_Model):
 
 class _Report(_Model):
     id: Name
-    type: ReportType
+    type: Annotated[str, AfterValidator(_known_type)]
     occurred_at: Annotated[AwareDatetime, AfterValidator(_utc)]
     data: _Data
 

@@ -58,8 +58,6 @@ class Location:
 class ChannelAccount:
     """One account of one channel: the currencies it may sell in (none named: any)."""
 
-    channel: str
-    account: str
     currencies: tuple[str, ...] = ()
 
 

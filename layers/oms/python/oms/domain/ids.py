@@ -23,7 +23,7 @@ def order_id(channel: str, account: str, channel_order_id: str) -> str:
     read in two ways, or a part is long or holds other characters, a hash of all three makes the id unambiguous.
     """
     parts = (channel, account, channel_order_id)
-    digits_last = channel_order_id.isdigit() and len(channel_order_id) <= _MAX_PART
+    digits_last = channel_order_id.isascii() and channel_order_id.isdigit() and len(channel_order_id) <= _MAX_PART
     if digits_last and _is_plain(channel) and _is_short_and_safe(account):
         return "-".join(parts)
     prefix = channel if _is_plain(channel) else "order"

@@ -72,7 +72,7 @@ def _facts(
         currency=incoming.currency,
         prices_include_tax=incoming.prices_include_tax,
         totals=incoming.totals,
-        customer_id=incoming.customer_id,
+        customer_id=_customer_id(incoming),
         ship_to=_ship_to(incoming.contact.ship_to),
         service_level=incoming.service_level,
         method=incoming.method,
@@ -83,6 +83,11 @@ def _facts(
         external_ids=dict(incoming.external_ids),
         trace_id=trace_id,
     )
+
+
+def _customer_id(incoming: IncomingOrder) -> str | None:
+    """Whom the channel's account knows under this id: another account's 42 is somebody else."""
+    return f"{incoming.channel}#{incoming.account}#{incoming.customer_id}" if incoming.customer_id else None
 
 
 def _line(line: IncomingLine, products: Mapping[str, Product], cancelled: bool) -> Line:

@@ -133,7 +133,7 @@ class ShippingLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """The channel's totals, in minor units. goods + shipping + tax (unless prices include it) + tip - discounts = total."""
+    """The channel's totals, in minor units: goods - discounts + shipping + tip + tax (unless in the prices) = total."""
 
     goods_minor: int = 0
     discounts_minor: int = 0

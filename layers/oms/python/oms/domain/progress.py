@@ -93,12 +93,14 @@ def digital_units(order: Order) -> int:
 
 
 def delivered_units(order: Order) -> int:
-    """Units that reached the customer."""
-    parcels = (shipment for one in order.fulfillments for shipment in one.shipments)
-    arrived = sum(
-        line.quantity for parcel in parcels if parcel.status is ShipmentStatus.DELIVERED for line in parcel.lines
-    )
-    return arrived + digital_units(order)
+    """Units that reached the customer; units sent beyond what was promised stand in for no others."""
+    arrived: dict[str, int] = {}
+    for one in order.fulfillments:
+        for parcel in one.shipments:
+            if parcel.status is ShipmentStatus.DELIVERED:
+                for line in parcel.lines:
+                    arrived[line.line_id] = arrived.get(line.line_id, 0) + line.quantity
+    return sum(min(line.shipped, arrived.get(line.line_id, 0)) for line in order.lines) + digital_units(order)
 
 
 class Waiting(NamedTuple):
@@ -170,14 +172,15 @@ def _settled(changed: Order, before: Order, context: Context) -> Order:
         "status": status,
         "status_since": status_since,
         "account_day": f"{changed.channel}#{changed.account}#{changed.placed_at:%Y-%m-%d}",
-        "unshipped_account": _unshipped_account(changed, status),
+        "unshipped_account": _unshipped_account(changed),
     }
     return replace(changed, **derived, **_waiting_fields(changed, before, waiting, context))
 
 
-def _unshipped_account(order: Order, status: OrderStatus) -> str | None:
-    shipped = status in TERMINAL or status in (OrderStatus.SHIPPED, OrderStatus.PARTIALLY_DELIVERED)
-    return None if shipped or order.ship_by is None else f"{order.channel}#{order.account}"
+def _unshipped_account(order: Order) -> str | None:
+    """Where the order stands in `by_ship_by`, until nothing of it is left to ship."""
+    left = any(line.unallocated + line.in_fulfillment for line in order.lines)
+    return f"{order.channel}#{order.account}" if left and order.ship_by else None
 
 
 def _waiting_fields(changed: Order, before: Order, waiting: Waiting | None, context: Context) -> dict[str, Any]:

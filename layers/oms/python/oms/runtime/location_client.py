@@ -7,7 +7,7 @@ from datetime import datetime
 from oms.domain.catalog import Location
 from oms.runtime.http import HttpClient
 from oms.runtime.secrets import Secrets
-from oms.runtime.signatures import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, standard_webhooks_sign
+from oms.runtime.signatures import standard_webhooks_headers
 
 
 class LocationClient:
@@ -19,12 +19,6 @@ class LocationClient:
 
     def post(self, location: Location, message_id: str, body: bytes, now: datetime) -> None:
         """Sends a message. Raises Unauthorized without a secret for the location, Retryable if it did not arrive."""
-        secret = self._secrets.signing_secrets("warehouses", location.location_id)[0]
-        timestamp = int(now.timestamp())
-        headers = {
-            "content-type": "application/json",
-            ID_HEADER: message_id,
-            TIMESTAMP_HEADER: str(timestamp),
-            SIGNATURE_HEADER: standard_webhooks_sign(secret, message_id, timestamp, body),
-        }
-        self._http.post(location.endpoint_url, body, headers)
+        secrets = self._secrets.signing_secrets("warehouses", location.location_id)
+        signed = standard_webhooks_headers(secrets, message_id, int(now.timestamp()), body)
+        self._http.post(location.endpoint_url, body, {"content-type": "application/json"} | signed)

@@ -77,16 +77,26 @@ class Secrets:
         raise Unauthorized("the signature does not fit")
 
     def text(self, name: str) -> str:
-        """A secret that is one plain text, `oms/<stage>/<name>`. Raises as `signing_secrets` does."""
+        """A secret of our own that is one plain text, `oms/<stage>/<name>`.
+
+        Raises Throttled or Unavailable, the latter also when it is missing: then the deployment is not complete.
+        """
+        text = self._text(name)
+        if text is None:
+            raise Unavailable(f"there is no secret {name}")
+        return text
+
+    def _text(self, name: str) -> str | None:
         remembered = self._remembered.get(name)
         if remembered is None or not remembered.is_fresh(self._clock()):
             remembered = self._remember(name)
-        if remembered.text is None:
-            raise Unauthorized("no such secret")
         return remembered.text
 
     def _signing_secrets(self, name: str) -> tuple[str, ...]:
-        secrets = _listed(self.text(name))
+        text = self._text(name)
+        if text is None:
+            raise Unauthorized("no such secret")
+        secrets = _listed(text)
         if not secrets:
             # a fault of ours, not of the sender: he may try again once it is put right
             raise Unavailable(f'secret {name} needs the form {{"signing_secrets": ["…"]}}')

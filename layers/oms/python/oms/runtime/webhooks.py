@@ -14,18 +14,13 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
-from botocore.exceptions import BotoCoreError, ClientError
 
 from oms.domain.errors import OmsError, TooLarge, Unauthorized
 from oms.runtime.functions import logger
 from oms.runtime.http_errors import error_body, status_of
-from oms.runtime.service_errors import as_retryable
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
 
 MAX_BODY_BYTES = 1_500_000
 ACCOUNT = re.compile(r"[a-z0-9-]{1,40}")
@@ -90,17 +85,6 @@ def json_answer(status: int, body: Mapping[str, object]) -> Answer:
 def request_id(event: Mapping[str, Any]) -> str:
     """API Gateway's id of the request, the one in its access log."""
     return str((event.get("requestContext") or {}).get("requestId", ""))
-
-
-def send(client: SQSClient, queue_url: str, message: str, group: str) -> None:
-    """Puts a message on a queue. `group` is who must not crowd out others (fair queues).
-
-    Raises Throttled or Unavailable: the sender of the webhook shall try again.
-    """
-    try:
-        client.send_message(QueueUrl=queue_url, MessageBody=message, MessageGroupId=group)
-    except (ClientError, BotoCoreError) as error:
-        raise as_retryable(error, "SQS") from error
 
 
 def _body(event: Mapping[str, Any]) -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from oms.domain import ids
 from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Context, OrderChange, fold, touches
-from oms.domain.errors import Permanent, Retryable, WriteConflict
+from oms.domain.errors import OrderNotFound, Permanent, Retryable, WriteConflict
 from oms.domain.fulfilling import apply_report
 from oms.domain.incoming import FulfillmentReport, TrackingUpdate
 from oms.domain.order import Order
@@ -46,6 +46,14 @@ class _Work:
     refused: list[tuple[Reported, Permanent]] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Applied:
+    """What became of a batch: message ids that must come again, and how many reports were put in quarantine."""
+
+    failed: set[str] = field(default_factory=set)
+    refused: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Fulfilling:
     """Applies reports, judged against the document: a repeat, or one that comes late, changes nothing."""
@@ -55,34 +63,33 @@ class Fulfilling:
     quarantine: QuarantineStore
     settings: SettingsStore
 
-    def apply(self, reports: Sequence[Reported], now: datetime) -> list[str]:
-        """Message ids that must come again. Reports of one order are one write wherever they fit one."""
-        failed: list[str] = []
-        for order_id, work in self._by_order(reports, now, failed).items():
+    def apply(self, reports: Sequence[Reported], now: datetime) -> Applied:
+        """Applies a batch. Reports of one order are one write wherever they fit one."""
+        applied = Applied()
+        for order_id, work in self._by_order(reports, applied).items():
             try:
                 self._apply_to(order_id, work, now)
             except Retryable:
-                failed += [reported.message_id for reported in work.reports]
-        return failed
+                applied.failed.update(reported.message_id for reported in work.reports)
+            else:
+                applied.refused += len(work.refused)
+        return applied
 
-    def _by_order(self, reports: Iterable[Reported], now: datetime, failed: list[str]) -> dict[str, _Work]:
+    def _by_order(self, reports: Iterable[Reported], applied: Applied) -> dict[str, _Work]:
         grouped: dict[str, _Work] = {}
         for reported in reports:
             try:
-                for order_id in self._orders_of(reported, now):
+                for order_id in self._orders_of(reported):
                     grouped.setdefault(order_id, _Work()).reports.append(reported)
             except Retryable:
-                failed.append(reported.message_id)
+                applied.failed.add(reported.message_id)
         return grouped
 
-    def _orders_of(self, reported: Reported, now: datetime) -> list[str]:
+    def _orders_of(self, reported: Reported) -> list[str]:
         """The orders a report is about; a parcel nobody knows yet waits in quarantine for its shipment."""
         report = reported.report
         if isinstance(report, FulfillmentReport):
-            order_id = ids.order_of_fulfillment(report.fulfillment_id)
-            if order_id is None:
-                self._refuse(reported, "UNKNOWN_FULFILLMENT", now)
-            return [order_id] if order_id else []
+            return [ids.order_of_fulfillment(report.fulfillment_id) or report.fulfillment_id]
         reference = ids.tracking_reference(report.carrier, report.tracking_number)
         known = self.orders.find(reference)
         if known:
@@ -95,22 +102,23 @@ class Fulfilling:
     def _apply_to(self, order_id: str, work: _Work, now: datetime) -> None:
         order = self.orders.get(order_id)
         if order is None:
-            for reported in work.reports:
-                self._refuse(reported, "UNKNOWN_ORDER", now)
-            return
+            work.refused = [(reported, OrderNotFound(f"no order {order_id}")) for reported in work.reports]
+        else:
+            self._bring_up_to_date(order, work, now)
+        for reported, error in work.refused:
+            self._refuse(reported, type(error).__name__, now)
+
+    def _bring_up_to_date(self, order: Order, work: _Work, now: datetime) -> None:
         context = Context(now=now, actor=ACTOR, policy=self.settings.policy())
         for _ in range(MAX_ROUNDS):
             change = self._next_change(order, work, context)
             if change is None:
-                break
+                return
             result = self.commit.commit_one(change)
             order = order_after(result)
             if result.committed:
                 self._catch_up(change.references, work)
-        else:
-            raise WriteConflict(f"{order_id}: not settled after {MAX_ROUNDS} rounds")
-        for reported, error in work.refused:
-            self._refuse(reported, type(error).__name__, now)
+        raise WriteConflict(f"{order.order_id}: not settled after {MAX_ROUNDS} rounds")
 
     def _next_change(self, order: Order, work: _Work, context: Context) -> OrderChange | None:
         """As many of the reports as fit one change, folded into one; None once the order says it all."""

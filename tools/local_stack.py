@@ -64,7 +64,8 @@ class LocalStack:
 
     @property
     def state_dir(self) -> Path:
-        return self.work_dir / "state"
+        """Kept per port: addresses with the port in them (queues, the functions' settings) are part of it."""
+        return self.work_dir / f"state-{self.port}"
 
     @property
     def calls_dir(self) -> Path:
@@ -109,6 +110,7 @@ class LocalStack:
         (self.work_dir / "tmp").mkdir(parents=True, exist_ok=True)
         self.state_dir.mkdir(parents=True, exist_ok=True)
         self.progress(f"starting MiniStack on {self.endpoint_url} (IAM enforced)")
+        self.server_log.unlink(missing_ok=True)
         command = [sys.executable, "-m", "ministack"]
         self._server = processes.start_logged(
             command, self._server_environment(), self.server_log, self.work_dir

@@ -80,7 +80,9 @@ def put_reference_data(client: ClientFactory, stage: str, stand_in_url: str) -> 
         for name, values in settings.items():
             item = {"kind": kind, "name": name, **values}
             if kind == "channel_account":
-                item["secret_name"] = _channel_secret_name(stage, *name.split("#"))
+                channel, account = name.split("#")
+                item |= {"channel": channel, "account": account}
+                item["secret_name"] = _channel_secret_name(stage, channel, account)
             put_item(tables, f"oms-{stage}-settings", item)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WORKERS = 8
+WORKERS = 1  # one report after the other, as from one desk: reports of one order arrive together
 
 
 class Timetable:

@@ -28,7 +28,7 @@ def handler(event: dict[str, Any], context: object) -> BatchAnswer:
     """Allocates the batch; a message is done only once its execution was answered."""
     requests = [_request(record) for record in event["Records"]]
     failed = allocation.allocate(requests, now())
-    logger.info("allocated", extra={"asked": len(requests), "failed": len(failed)})
+    logger.info("allocated", extra={"asked": len(requests), "failed": len(failed), "why": sorted(set(failed.values()))})
     return failures(failed)
 
 

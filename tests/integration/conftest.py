@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import StringIO
+from types import SimpleNamespace
 
 import pytest
 from moto import mock_aws  # before any client is made, or the functions' own would reach out
 
+from oms.runtime.functions import logger
+from tests.integration.faults import Faults
 from tests.integration.stage import SETTINGS, Stage, make_services, make_tables, seed
 
 
@@ -22,3 +26,20 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
         seed(made)
         yield made
         made.mend()
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> StringIO:
+    """What the functions write to their log, line by line."""
+    written = StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", written)
+    return written
+
+
+@pytest.fixture
+def faults(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
+    """Faults on the way to DynamoDB; botocore's own retries wait no time."""
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
+    made = Faults()
+    yield made
+    made.mend()

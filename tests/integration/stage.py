@@ -139,7 +139,7 @@ class Stage:
                 left[0] -= 1
                 raise ClientError({"Error": {"Code": code, "Message": "not now"}}, operation)
 
-        self._hook(service, f"before-call.{service}.{operation}", refuse)
+        self.hook(service, f"before-call.{service}.{operation}", refuse)
 
     def lose_answer(self, service: str, operation: str, code: str = "InternalServerError") -> None:
         """The next call of an operation is carried out, but its answer is lost."""
@@ -150,9 +150,10 @@ class Stage:
                 left[0] -= 1
                 raise ClientError({"Error": {"Code": code, "Message": "lost"}}, operation)
 
-        self._hook(service, f"after-call.{service}.{operation}", lose)
+        self.hook(service, f"after-call.{service}.{operation}", lose)
 
-    def _hook(self, service: str, event: str, hook: Any) -> None:
+    def hook(self, service: str, event: str, hook: Any) -> None:
+        """Calls `hook` at an event of a service's client, such as `before-call.dynamodb.PutItem`."""
         events = clients.client(service).meta.events
         events.register(event, hook)
         self.faults.append((events, event, hook))

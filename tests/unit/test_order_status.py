@@ -16,10 +16,11 @@ from oms.domain.errors import InvariantBroken
 from oms.domain.events import EventType
 from oms.domain.fulfilling import apply_report
 from oms.domain.order import Hold, Order, OrderStatus, WaitingFor
-from oms.domain.progress import check, step
+from oms.domain.progress import check, first, step
 from oms.domain.release import may_release, release
 from oms.domain.tracking import apply_tracking
 from tests.unit.builders import NOON, context, line, plan, received, report, tracking
+from tests.unit.builders import order as raw_order
 
 Step = Callable[[Order], Order]
 F1, F2 = "shopify-main-1-f1", "shopify-main-1-f2"
@@ -289,3 +290,21 @@ def test_an_order_whose_quantities_do_not_add_up_is_never_written() -> None:
     for facts in broken:
         with pytest.raises(InvariantBroken):
             step(order, context(), (EventType.NOTE_ADDED, {}), **facts)
+
+
+def test_events_of_one_change_are_numbered_one_after_another_and_the_last_tells_the_new_status() -> None:
+    happened = [(EventType.ORDER_RECEIVED, {}), (EventType.REVIEW_REQUESTED, {})]
+    order = first(raw_order(line("1", "MUG")), context(), *happened)
+    told = [(event.version, event.sequence, event.status) for event in order.events]
+    assert told == [(1, 1, None), (1, 2, "RECEIVED")]
+
+
+def test_a_short_pick_told_twice_is_booked_once() -> None:
+    shorted = report("short_picked", F1, "ny", lines={"1": 1}, reason_code="NOT_IN_STOCK")
+    order = after(two_lines(), whole, released, reporting("short_picked", lines={"1": 1}))
+    assert apply_report(order, shorted, context(2)) is None
+
+
+def test_late_news_of_the_road_does_not_take_back_a_delivery() -> None:
+    order = after(two_lines(), whole, released, reporting("shipped"), tracked("DELIVERED"))
+    assert apply_tracking(order, tracking("IN_TRANSIT", hours=9), context(9)) is None

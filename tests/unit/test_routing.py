@@ -268,3 +268,42 @@ def test_lines_of_one_sku_that_fit_nowhere_whole_together_are_split_rather_than_
         POLICY,
     )
     assert shipped(plan) == {"a": {"1": 3, "2": 1}, "b": {"2": 2}}
+
+
+def test_a_line_moves_aside_for_one_that_may_only_use_its_location() -> None:
+    plan = route(
+        order(line("1", "MUG"), line("2", "MUG", excluded_locations=("b",))),
+        [candidate("a", MUG=1), candidate("b", MUG=1)],
+        POLICY,
+    )
+    assert shipped(plan) == {"a": {"2": 1}, "b": {"1": 1}}
+
+
+def test_lines_that_had_to_be_split_after_all_still_respect_the_number_of_parcels() -> None:
+    pair = order(line("1", "MUG", 3), line("2", "MUG", 3))
+    candidates = [candidate("a", MUG=4), candidate("b", MUG=1), candidate("c", MUG=1)]
+    assert len(route(pair, candidates, replace(POLICY, max_parcels=3)).assignments) == 3
+    with pytest.raises(NoRoute):
+        route(pair, candidates, replace(POLICY, max_parcels=2))
+
+
+def test_a_line_that_can_stay_whole_goes_before_one_of_its_sku_that_must_be_split() -> None:
+    plan = route(
+        order(line("1", "MUG", 6), line("2", "MUG", 4)),
+        [candidate("a", MUG=4), candidate("b", MUG=3), candidate("c", MUG=3)],
+        POLICY,
+    )
+    assert shipped(plan) == {"a": {"2": 4}, "b": {"1": 3}, "c": {"1": 3}}
+
+
+def test_a_split_need_not_start_where_a_unit_is_cheapest() -> None:
+    plan = route(
+        order(line("1", "MUG"), line("2", "TEE"), line("3", "CAP"), line("4", "PEN")),
+        [
+            candidate("a", "NY", MUG=1, TEE=1),
+            candidate("b", "NJ", MUG=1, CAP=1),
+            candidate("c", "NJ", TEE=1, PEN=1),
+        ],
+        POLICY,
+    )
+    assert shipped(plan) == {"b": {"1": 1, "3": 1}, "c": {"2": 1, "4": 1}}

@@ -14,10 +14,13 @@ from oms.domain.order import MAX_LINES, ShippingLine, Totals
 
 MAX_UNITS = 1_000_000
 MAX_MINOR = 10**12
+FIRST_YEAR = 2000
 _LONGEST_NAME = 255
 
 
 def _utc(moment: datetime) -> datetime:
+    if moment.year < FIRST_YEAR:
+        raise ValueError(f"before {FIRST_YEAR}")
     try:
         return moment.astimezone(UTC).replace(microsecond=0)
     except OverflowError as error:
@@ -28,7 +31,7 @@ def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
-Time = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_utc)]
+Time = Annotated[AwareDatetime, AfterValidator(_utc)]
 Minor = Annotated[int, Field(ge=0, le=MAX_MINOR)]
 Text = Annotated[str, Field(max_length=_LONGEST_NAME)]
 Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)]

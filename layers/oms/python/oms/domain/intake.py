@@ -163,6 +163,15 @@ def totals_difference(incoming: IncomingOrder) -> int:
     return totals.total_minor - (goods + totals.shipping_minor + tax + totals.tip_minor - totals.discounts_minor)
 
 
+def in_whole_seconds(incoming: IncomingOrder) -> IncomingOrder:
+    """The order with its times as documents hold them, so that the same message is never later than itself."""
+    return replace(
+        incoming,
+        placed_at=incoming.placed_at.replace(microsecond=0),
+        channel_updated_at=incoming.channel_updated_at.replace(microsecond=0),
+    )
+
+
 def is_stale(order: Order, channel_updated_at: datetime) -> bool:
     """Whether the message tells of an older state of the order than we have."""
     return channel_updated_at < order.channel_updated_at

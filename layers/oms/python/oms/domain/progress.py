@@ -100,7 +100,8 @@ def delivered_units(order: Order) -> int:
             if parcel.status is ShipmentStatus.DELIVERED:
                 for line in parcel.lines:
                     arrived[line.line_id] = arrived.get(line.line_id, 0) + line.quantity
-    return sum(min(line.shipped, arrived.get(line.line_id, 0)) for line in order.lines) + digital_units(order)
+    parcels = sum(min(line.shipped, arrived.get(line.line_id, 0)) for line in order.lines if line.requires_shipping)
+    return parcels + digital_units(order)
 
 
 class Waiting(NamedTuple):

@@ -85,8 +85,8 @@ class OrderListQuery(_Query):
 
     waiting_for: WaitingFor | None = Field(default=None, description="Orders that wait for this, most overdue first.")
     overdue: bool = Field(default=False, description="With waiting_for: only those past their due time.")
-    customer: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
-        default=None, description="A customer's id: his orders, newest first."
+    customer: Annotated[str, Field(pattern=r"^[a-z]+#[a-z0-9-]{1,40}#.{1,100}$")] | None = Field(
+        default=None, description="`channel#account#customer`, the document's customer_id: newest orders first."
     )
     reference: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
         default=None, description="What people quote: `1001`, `#1001`, `ORDER#1001`, `RMA#…`, `ERP#…`."

@@ -22,6 +22,7 @@ _IAM_NAMES = {
     "PutEvents": "PutEvents",
 }
 _PREFIXES = {"stepfunctions": "states", "events": "events"}
+_READS = frozenset({"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"})
 _RESOURCE_PARAMETERS = (
     "TableName",
     "QueueUrl",
@@ -55,7 +56,7 @@ class CallRecorder:
         parameters = context.get("recorded", {})
         service = model.service_model.service_id.hyphenize()
         prefix = _PREFIXES.get(service, "states" if service == "sfn" else service.replace("-", ""))
-        capacity = _capacities(parsed)
+        capacity = _capacities(model.name, parsed)
         for action, resource in _calls(model.name, parameters):
             call = {
                 "kind": "call",
@@ -97,22 +98,19 @@ def _calls(operation: str, parameters: dict[str, Any]) -> list[tuple[str, str]]:
     return [(_IAM_NAMES.get(operation, operation), resource)]
 
 
-def _capacities(parsed: dict[str, Any]) -> list[dict[str, Any]]:
+def _capacities(operation: str, parsed: dict[str, Any]) -> list[dict[str, Any]]:
     """Consumed capacity per table, in request units, its indexes told apart."""
     consumed = parsed.get("ConsumedCapacity") or []
     tables = [consumed] if isinstance(consumed, dict) else list(consumed)
-    return [_capacity(table) for table in tables]
+    return [_capacity(operation, table) for table in tables]
 
 
-def _capacity(table: dict[str, Any]) -> dict[str, Any]:
+def _capacity(operation: str, table: dict[str, Any]) -> dict[str, Any]:
     own = table.get("Table", {})
-    total_write = table.get("WriteCapacityUnits", 0.0)
-    written = own.get("WriteCapacityUnits", total_write)
-    return {
-        "table": table["TableName"],
-        "read": table.get("ReadCapacityUnits", 0.0),
-        "write": total_write,
-        "table_write": written,
-        "index_write": total_write - written,
-        "total": table.get("CapacityUnits", 0.0),
-    }
+    kind = "read" if operation in _READS else "write"
+    total = table.get("CapacityUnits", 0.0)
+    units = {"read": 0.0, "write": 0.0, "table_write": 0.0, "index_write": 0.0}
+    if kind == "write":
+        on_table = own.get("CapacityUnits", table.get("WriteCapacityUnits", total))
+        units |= {"table_write": on_table, "index_write": total - on_table}
+    return {"table": table["TableName"], **units, kind: total}

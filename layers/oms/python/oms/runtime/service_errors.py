@@ -31,4 +31,5 @@ def as_retryable(error: ClientError | BotoCoreError, service: str) -> Retryable:
     """The error to raise from this one: Throttled when the service said so, else Unavailable."""
     if isinstance(error, ClientError) and error_code(error) in _THROTTLING:
         return Throttled(f"{service} asked us to slow down")
-    return Unavailable(f"{service} did not do what was asked")
+    reason = error_code(error) if isinstance(error, ClientError) else type(error).__name__
+    return Unavailable(f"{service} did not do what was asked: {reason}")

@@ -14,6 +14,7 @@ from oms.domain.lifecycle import Answer, allocated, failure
 from oms.domain.order import Order, OrderStatus
 from oms.domain.progress import unallocated_units
 from oms.usecases.changing import change_until_settled
+from oms.usecases.sourcing import needed_skus
 
 if TYPE_CHECKING:
     from oms.runtime.executions import Executions
@@ -38,13 +39,18 @@ class AllocationRequest:
 
 @dataclass(slots=True)
 class _Batch:
-    """What is known of a batch while it is worked on: orders still open, and the answers of those that are not."""
+    """What is known of a batch while it is worked on: orders still open, answers of those that are not, failures."""
 
     open: dict[str, Order] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
 
     def settle(self, order_id: str, answer: Answer) -> None:
         self.answers[order_id] = answer
+        self.open.pop(order_id, None)
+
+    def fail(self, order_id: str, error: Retryable) -> None:
+        self.failed[order_id] = str(error)
         self.open.pop(order_id, None)
 
     def see(self, order: Order) -> None:
@@ -64,8 +70,8 @@ class Allocation:
     commit: GroupCommit
     executions: Executions
 
-    def allocate(self, requests: Sequence[AllocationRequest], now: datetime) -> list[str]:
-        """Message ids that must come again; all others were answered. Duplicates are answered from the document."""
+    def allocate(self, requests: Sequence[AllocationRequest], now: datetime) -> dict[str, str]:
+        """Message ids that must come again, and why; all others were answered. A duplicate gets the same answer."""
         batch = _Batch()
         for order_id in dict.fromkeys(request.order_id for request in requests):
             order = self.orders.get(order_id)
@@ -74,7 +80,8 @@ class Allocation:
             else:
                 batch.settle(order_id, failure(Cancelled))
         self._allocate_open(batch, now)
-        return [request.message_id for request in requests if not self._answered(request, batch)]
+        outcomes = {request.message_id: self._answer(request, batch) for request in requests}
+        return {message_id: reason for message_id, reason in outcomes.items() if reason}
 
     def _allocate_open(self, batch: _Batch, now: datetime) -> None:
         context = Context(now=now, actor=ACTOR, policy=self.sourcing.settings.policy())
@@ -110,8 +117,8 @@ class Allocation:
 
         try:
             noted = change_until_settled(self.commit, order, decide)
-        except Retryable:
-            batch.open.pop(order.order_id)
+        except Retryable as error:
+            batch.fail(order.order_id, error)
             return
         batch.settle(order.order_id, settled_answer(noted) or failure(OutOfStock))
 
@@ -120,23 +127,26 @@ class Allocation:
         order = result.change.order
         if result.committed:
             batch.see(order)
+            # Only a part of the plan is committed: what the view counted as gone for the rest is still there.
+            view.see(self.sourcing.stock.of_skus(needed_skus(order)))
         elif result.error:
-            batch.open.pop(order.order_id)
+            batch.fail(order.order_id, result.error)
         elif result.image is not None:
             batch.see(result.image)
             view.see(self.sourcing.stock.of_skus(move.sku for move in result.change.moves))
         else:
             view.see(self.sourcing.stock.of_skus(move.sku for move in result.change.moves))
 
-    def _answered(self, request: AllocationRequest, batch: _Batch) -> bool:
+    def _answer(self, request: AllocationRequest, batch: _Batch) -> str:
+        """Answers the execution; why it could not be answered, or nothing."""
         answer = batch.answers.get(request.order_id)
         if answer is None:
-            return False
+            return batch.failed.get(request.order_id, "rounds used up")
         try:
             self.executions.answer(request.task_token, answer)
-        except Retryable:
-            return False
-        return True
+        except Retryable as error:
+            return str(error)
+        return ""
 
 
 def settled_answer(order: Order) -> Answer | None:

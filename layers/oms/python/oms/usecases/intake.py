@@ -55,6 +55,7 @@ class Intake:
         Raises InvalidOrder for an account that was never set up, Retryable when it must be tried again.
         """
         context = Context(now=now, actor=actor, policy=self.settings.policy())
+        incoming = intake.in_whole_seconds(incoming)
         order = self.orders.get(order_id_of(incoming))
         if order is None:
             result = self.commit.commit_one(self._first(incoming, context, trace_id))

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oms.domain import ids
-from oms.domain.errors import NotFound, OrderNotFound
+from oms.domain.errors import InvalidMessage, NotFound, OrderNotFound
 from oms.domain.explanation import Explanation, explain
 from oms.domain.incoming import Contact
 from oms.domain.order import Order, WaitingFor
@@ -59,10 +59,24 @@ class StockOfSku(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """How many orders a page may hold, and where it begins."""
+    """How many orders a page may hold, and where it begins. A cursor is good for the question it came from only."""
 
     limit: int
     cursor: str | None = None
+
+    def opened(self, question: str) -> str | None:
+        """The store's cursor. Raises InvalidMessage when this one belongs to another question."""
+        if self.cursor is None:
+            return None
+        mark, _, inner = self.cursor.partition(".")
+        if mark != _mark(question) or not inner:
+            raise InvalidMessage("cursor was not made by this list", field="cursor", reason="BAD_CURSOR")
+        return inner
+
+    @staticmethod
+    def sealed(question: str, inner: str | None) -> str | None:
+        """The cursor to hand out for the store's."""
+        return f"{_mark(question)}.{inner}" if inner else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,22 +143,33 @@ class Reading:
 
     def of_email(self, email: str, paging: Paging) -> OrderPage:
         """Orders placed with this email, as long as the person's data is kept."""
-        page = self.contacts.orders_of_email(email, limit=paging.limit, cursor=paging.cursor)
-        return OrderPage(self._summaries(item["order_id"] for item in page.items), page.cursor)
+        question = f"email={email}"
+        page = self.contacts.orders_of_email(email, limit=paging.limit, cursor=paging.opened(question))
+        return self._looked_up(question, page)
 
     def of_phone(self, phone: str, paging: Paging) -> OrderPage:
         """Orders placed with this phone number, as long as the person's data is kept."""
-        page = self.contacts.orders_of_phone(phone, limit=paging.limit, cursor=paging.cursor)
-        return OrderPage(self._summaries(item["order_id"] for item in page.items), page.cursor)
+        question = f"phone={phone}"
+        page = self.contacts.orders_of_phone(phone, limit=paging.limit, cursor=paging.opened(question))
+        return self._looked_up(question, page)
+
+    def _looked_up(self, question: str, page: Page) -> OrderPage:
+        orders = self._summaries(item["order_id"] for item in page.items)
+        return OrderPage(orders, Paging.sealed(question, page.cursor))
 
     def _found(self, reference: str, paging: Paging) -> OrderPage:
         """A reference names few orders: all are found at once, and the last id of a page is its cursor."""
-        found = [order_id for order_id in sorted(self.orders.find(reference)) if order_id > (paging.cursor or "")]
+        after = paging.opened(reference) or ""
+        found = [order_id for order_id in sorted(self.orders.find(reference)) if order_id > after]
         shown, more = found[: paging.limit], len(found) > paging.limit
-        return OrderPage(self._summaries(shown), shown[-1] if more else None)
+        return OrderPage(self._summaries(shown), Paging.sealed(reference, shown[-1] if more else None))
 
     def _list(self, index: str, key: str, value: str, paging: Paging, *, descending: bool = False) -> Page:
-        return self.orders.list_by(index, key, value, cursor=paging.cursor, limit=paging.limit, descending=descending)
+        question = f"{index}={value}"
+        page = self.orders.list_by(
+            index, key, value, cursor=paging.opened(question), limit=paging.limit, descending=descending
+        )
+        return page._replace(cursor=Paging.sealed(question, page.cursor))
 
     def _summaries(self, order_ids: Iterable[str]) -> list[Summary]:
         documents = (self.orders.get_document(order_id) for order_id in order_ids)
@@ -164,6 +189,11 @@ def stock_of(stock: StockStore, sku: str) -> StockOfSku:
     if not positions:
         raise NotFound("there never was stock of this sku", sku=sku[:MAX_SKU_LENGTH])
     return StockOfSku(positions, {bucket.value: sum(getattr(one, bucket) for one in positions) for bucket in Bucket})
+
+
+def _mark(question: str) -> str:
+    """Tells lists apart. Too short to tell whom somebody asked for."""
+    return ids.short_hash(question, length=6)
 
 
 def _page(page: Page, **known: str) -> OrderPage:

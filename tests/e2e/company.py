@@ -1,0 +1,199 @@
+"""The running company as the tests touch it: customers, operators, and what lies in its tables."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from oms.stores.attribute_values import from_item, to_item
+from tools import orders_view, signing, web
+from tools.shop import SIGNATURE_HEADER, Identity, Message
+from tools.system import System
+from tools.waiting import wait_until
+from tools.world import token
+
+USUAL_SECONDS = 60.0
+LONG_SECONDS = 120.0
+FAR_AHEAD = timedelta(days=60)
+"""Longer than any wait's budget: a sweep that looks so far ahead looks after every open order."""
+
+Document = dict[str, Any]
+Change = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An order's webhook as it was sent, and the id the order has here."""
+
+    identity: Identity
+    order_id: str
+    message: Message
+
+
+@dataclass
+class Company:
+    """Everything a test may do to the running system, and see of it."""
+
+    system: System
+    _tokens: dict[str, str] = field(default_factory=dict)
+
+    # what customers and their shop do
+
+    def order(self, case: str, change: Change | None = None) -> Sent:
+        """A new order of a sample of events/webhook_storefront, changed before it is signed, not sent yet."""
+        shop = self.system.world.shop
+        identity = shop.new_identity()
+        message = shop.message(case, identity)
+        if change is not None:
+            body = json.loads(message.body)
+            change(body)
+            message = self.signed(message, json.dumps(body, separators=(",", ":")).encode())
+        return Sent(identity, shop.order_id(identity), message)
+
+    def signed(self, message: Message, body: bytes) -> Message:
+        """The message with another body, signed by the shop."""
+        signature = signing.shopify_signature(self.system.world.shop.secret, body)
+        return Message(body, {**message.headers, SIGNATURE_HEADER: signature})
+
+    def place(self, case: str, change: Change | None = None) -> Sent:
+        """A new order whose webhook was accepted."""
+        sent = self.order(case, change)
+        self.deliver(sent.message)
+        return sent
+
+    def deliver(self, message: Message) -> None:
+        """A webhook that must be accepted."""
+        answer = self.system.world.shop.send(message)
+        assert answer.status == 200, answer.body
+
+    # what people with a token do
+
+    def call(
+        self, method: str, path: str, body: Any = None, *, client: str = "operations", key: str | None = None
+    ) -> web.Answer:
+        """One request to the API with a token of its own."""
+        if client not in self._tokens:
+            self._tokens[client] = token(self.system.description, client)
+        headers = {"authorization": f"Bearer {self._tokens[client]}", "content-type": "application/json"}
+        if key is not None:
+            headers["idempotency-key"] = key
+        data = None if body is None else json.dumps(body).encode()
+        return web.send(method, self.system.description["base_url"] + path, headers, data)
+
+    # what operations do
+
+    def sweep(self) -> dict[str, int]:
+        """Runs the sweep over every open order, whenever it is due; returns its counts."""
+        due_before = (datetime.now(UTC) + FAR_AHEAD).isoformat()
+        return self.invoke("schedule-sweep", {"due_before": due_before})
+
+    def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
+        """The answer of a function invoked by hand."""
+        answer = self.client("lambda").invoke(
+            FunctionName=f"{self.system.stack.stack_name}-{function}", Payload=json.dumps(event).encode()
+        )
+        payload = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, payload
+        return payload
+
+    def client(self, service: str) -> Any:
+        """An administrator's client."""
+        return self.system.stack.client(service)
+
+    # what lies in the tables
+
+    def orders(self, sent: Iterable[Sent]) -> list[Document]:
+        """The documents of these orders, those that exist."""
+        wanted = [one.order_id for one in sent]
+        found = orders_view.read_orders(self.system.world.tables, self.table("orders"), wanted)
+        return [found[order_id] for order_id in wanted if order_id in found]
+
+    def document(self, sent: Sent) -> Document:
+        """The order's document; empty while there is none."""
+        return next(iter(self.orders([sent])), {})
+
+    def table(self, name: str) -> str:
+        """The physical name of a table."""
+        return str(self.system.description["tables"][name])
+
+    def query(self, table: str, **key: str) -> list[Document]:
+        """The rows of a partition, strongly read."""
+        (name, value), *_ = key.items()
+        answer = self.system.world.tables.query(
+            TableName=self.table(table),
+            KeyConditionExpression="#key = :value",
+            ExpressionAttributeNames={"#key": name},
+            ExpressionAttributeValues={":value": {"S": value}},
+            ConsistentRead=True,
+        )
+        assert "LastEvaluatedKey" not in answer
+        return [from_item(item) for item in answer["Items"]]
+
+    def put(self, table: str, item: Mapping[str, Any]) -> None:
+        """Writes an item as an administrator would."""
+        self.system.world.tables.put_item(TableName=self.table(table), Item=to_item(dict(item)))
+
+    def delete(self, table: str, **key: str) -> None:
+        """Removes an item as an administrator would."""
+        self.system.world.tables.delete_item(TableName=self.table(table), Key=to_item(key))
+
+    def committed(self, *skus: str) -> int:
+        """Units of these SKUs that are promised to orders, over all locations."""
+        return sum(row.get("committed", 0) for sku in skus for row in self.query("stock", sku=sku))
+
+    # executions
+
+    def executions(self, sent: Iterable[Sent]) -> list[dict[str, Any]]:
+        """Executions of these orders, all generations, oldest first."""
+        wanted = {one.order_id for one in sent}
+        pages = self.system.world.states.get_paginator("list_executions").paginate(
+            stateMachineArn=self.system.description["state_machines"]["order_lifecycle"]
+        )
+        found = [one for page in pages for one in page["executions"] if one["name"].rsplit("-", 1)[0] in wanted]
+        return sorted(found, key=lambda one: (one["startDate"], one["name"]))
+
+    def stop_executions(self, sent: Iterable[Sent]) -> int:
+        """Stops every running execution of these orders; returns how many there were."""
+        running = [one for one in self.executions(sent) if one["status"] == "RUNNING"]
+        for one in running:
+            self.system.world.states.stop_execution(executionArn=one["executionArn"])
+        return len(running)
+
+    # waiting
+
+    def until(self, what: str, condition: Callable[[], bool], seconds: float = USUAL_SECONDS) -> None:
+        """Waits until the condition holds; fails saying what did not happen."""
+        assert wait_until(condition, seconds), f"within {seconds:.0f} s it did not happen that {what}"
+
+    def all_have(self, sent: Iterable[Sent], **wanted: Any) -> bool:
+        """Whether all these orders exist with these attributes."""
+        followed = list(sent)
+        documents = self.orders(followed)
+        return len(documents) == len(followed) and all(
+            document.get(name) == value for document in documents for name, value in wanted.items()
+        )
+
+    def until_all(self, sent: Iterable[Sent], seconds: float = USUAL_SECONDS, **wanted: Any) -> None:
+        """Waits until all these orders have these attributes."""
+        followed = list(sent)
+        if not wait_until(lambda: self.all_have(followed, **wanted), seconds):
+            raise AssertionError(f"wanted {wanted}, have {[_brief(one) for one in self.orders(followed)]}")
+
+    def quarantined(self, source: str, message_id: str) -> Document | None:
+        """The row of a message in quarantine, or None."""
+        rows = self.query("quarantine", source=source)
+        return next((row for row in rows if row["received_key"].endswith(f"#{message_id}")), None)
+
+
+def fresh(name: str) -> str:
+    """A name nobody has used in this or an earlier run."""
+    return f"{name}-{time.time_ns()}"
+
+
+def _brief(document: Document) -> dict[str, Any]:
+    names = ("order_id", "status", "waiting_for", "reason_code", "version")
+    return {name: document.get(name) for name in names}

@@ -21,7 +21,7 @@ export AWS_PAGER :=
 .PHONY: help
 help: ## show this list
 	@printf '\nOrder management system: what you can run\n\n'
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nExamples\n\n'
 	@printf '  make run ONCE=1                                   demonstration, then stop\n'
 	@printf '  make invoke FUNCTION=api_stock CASE=one_sku       one handler on events/api_stock/one_sku.json\n'
@@ -78,8 +78,12 @@ format: $(STAMP) ## lay out the code
 	@$(BIN)/ruff format .
 
 .PHONY: openapi
-openapi: $(STAMP) ## write openapi.json from the code
+openapi: $(STAMP) ## write docs/openapi.json from the code
 	@$(BIN)/python -m tools.openapi
+
+.PHONY: import-cost
+import-cost: $(STAMP) ## what each handler costs to import: milliseconds and modules
+	@$(BIN)/python -m tools.import_cost
 
 .PHONY: build
 build: $(STAMP) ## pack for AWS (arm64, Python 3.13) and check what was packed

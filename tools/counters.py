@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -58,11 +59,17 @@ class CallLog:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._read_to: dict[Path, int] = {}
+        self._newest = 0.0
 
     def skip(self) -> None:
         """Forgets everything recorded so far."""
         for _ in self._new_records():
             pass
+
+    def is_quiet(self, seconds: float) -> bool:
+        """Whether nothing was recorded in the last `seconds`. Forgets what was, like `skip`."""
+        self.skip()
+        return time.time() - self._newest >= seconds
 
     def tally(self) -> Tally:
         """What was recorded since the last `skip` or `tally`."""
@@ -79,7 +86,9 @@ class CallLog:
                     if not line.endswith(b"\n"):  # still being written: next time
                         break
                     self._read_to[path] = self._read_to.get(path, 0) + len(line)
-                    yield json.loads(line)
+                    record = json.loads(line)
+                    self._newest = max(self._newest, record["at"])
+                    yield record
 
 
 def executions_of(states: Any, state_machine_arn: str, order_ids: Iterable[str]) -> dict[str, str]:

@@ -22,6 +22,8 @@ READER = "operations"
 PHASE_SECONDS = 180.0
 EXISTS_SECONDS = 30.0
 SETTLE_SECONDS = 60.0
+QUIET_SECONDS = 2.0
+WORK_QUEUES = ("intake", "allocation", "fulfillment", "outbound")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ def run(world: World, outside: Outside, log: CallLog) -> Outcome:
     began = time.monotonic()
     outcome = Outcome()
     copies = EventCopies(world.sqs, world.stack["queues"]["event_copy"])
+    wait_until(lambda: _is_quiet(world, log), SETTLE_SECONDS)
     copies.forget()
     log.skip()
     if _happy_orders(world, outcome, copies, log):
@@ -105,6 +108,11 @@ def _happy_orders(world: World, outcome: Outcome, copies: EventCopies, log: Call
     wait_until(lambda: _has_settled(world, stories, copies), SETTLE_SECONDS)
     outcome.figures = _figures(world, [story.order_id for story in stories], log.tally())
     return True
+
+
+def _is_quiet(world: World, log: CallLog) -> bool:
+    """Whether nothing of earlier runs is still at work, which would be counted with ours."""
+    return log.is_quiet(QUIET_SECONDS) and all(world.queue_is_idle(queue) for queue in WORK_QUEUES)
 
 
 def _has_settled(world: World, stories: list[Story], copies: EventCopies) -> bool:

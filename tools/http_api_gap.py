@@ -68,9 +68,7 @@ def _parameters(client: ClientFactory, stack_name: str) -> dict[str, str]:
 
 def _complete(gateway: Any, api: str, body: dict[str, Any]) -> int:
     authorizers = _authorizers(gateway, api, body)
-    integrations = {
-        item["IntegrationUri"]: item["IntegrationId"] for item in _items(gateway.get_integrations, api)
-    }
+    integrations = {item["IntegrationUri"]: item["IntegrationId"] for item in _items(gateway.get_integrations, api)}
     wanted: dict[str, dict[str, Any]] = {}
     for path, operations in body["paths"].items():
         for method, operation in operations.items():

@@ -19,7 +19,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tools import http_api_gap, processes
+from tools import http_api_gap, kept_state, processes
 from tools.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -92,9 +92,7 @@ class LocalStack:
             region_name=REGION,
             aws_access_key_id=ADMINISTRATOR["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=ADMINISTRATOR["AWS_SECRET_ACCESS_KEY"],
-            config=Config(
-                connect_timeout=5, read_timeout=60, retries={"mode": "standard"}, max_pool_connections=32
-            ),
+            config=Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard"}, max_pool_connections=32),
         )
 
     def __enter__(self) -> Self:
@@ -110,11 +108,10 @@ class LocalStack:
         (self.work_dir / "tmp").mkdir(parents=True, exist_ok=True)
         self.state_dir.mkdir(parents=True, exist_ok=True)
         self.progress(f"starting MiniStack on {self.endpoint_url} (IAM enforced)")
+        kept_state.forget_stream_positions(self.state_dir)
         self.server_log.unlink(missing_ok=True)
         command = [sys.executable, "-m", "ministack"]
-        self._server = processes.start_logged(
-            command, self._server_environment(), self.server_log, self.work_dir
-        )
+        self._server = processes.start_logged(command, self._server_environment(), self.server_log, self.work_dir)
         if not wait_until(self._answers_or_died, START_SECONDS) or self._server.poll() is not None:
             raise StackFailedError(f"MiniStack did not start. Its log: {self.server_log}")
 
@@ -261,6 +258,5 @@ class LocalStack:
         events = self.client("cloudformation").describe_stack_events(StackName=self.stack_name)["StackEvents"]
         failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
         return "\n".join(
-            f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}"
-            for event in reversed(failed)
+            f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in reversed(failed)
         )

@@ -17,7 +17,7 @@ from oms.runtime.http_api import JSON
 from tools.openapi_operations import DOCUMENT_PARTS, OPERATIONS, ErrorAnswer, GatewayRefusal, Operation
 
 ROOT = Path(__file__).resolve().parents[1]
-PATH = ROOT / "openapi.json"
+PATH = ROOT / "docs" / "openapi.json"
 SCHEMAS = "#/components/schemas/"
 PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 

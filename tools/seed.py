@@ -49,15 +49,11 @@ def put_secrets(client: ClientFactory, stage: str) -> Secrets:
     accounts = [name.split("#") for name in load("settings")["channel_account"]]
     return Secrets(
         channels={
-            (channel, account): _signing_secret(
-                manager, _channel_secret_name(stage, channel, account), _plain
-            )
+            (channel, account): _signing_secret(manager, _channel_secret_name(stage, channel, account), _plain)
             for channel, account in accounts
         },
         carriers={
-            CARRIER_ACCOUNT: _signing_secret(
-                manager, f"oms/{stage}/carriers/{'/'.join(CARRIER_ACCOUNT)}", _plain
-            )
+            CARRIER_ACCOUNT: _signing_secret(manager, f"oms/{stage}/carriers/{'/'.join(CARRIER_ACCOUNT)}", _plain)
         },
         warehouses={
             location["location_id"]: _signing_secret(

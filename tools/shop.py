@@ -68,9 +68,7 @@ class Shop:
     secret: str
     channel: str = "shopify"
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(int(time.time() * 1000)))
-    _buyers: Iterator[dict[str, Any]] = field(
-        default_factory=lambda: itertools.cycle(json.loads(BUYERS.read_text()))
-    )
+    _buyers: Iterator[dict[str, Any]] = field(default_factory=lambda: itertools.cycle(json.loads(BUYERS.read_text())))
 
     def new_identity(self) -> Identity:
         """An order that nobody has heard of, for the next buyer."""
@@ -125,9 +123,7 @@ def _as_told(order: dict[str, Any], identity: Identity, said_at: datetime) -> di
         "created_at": placed,
         "processed_at": placed,
         "updated_at": said,
-        "line_items": [
-            {**line, "admin_graphql_api_id": f"gid://shopify/LineItem/{line['id']}"} for line in lines
-        ],
+        "line_items": [{**line, "admin_graphql_api_id": f"gid://shopify/LineItem/{line['id']}"} for line in lines],
         **_bought_by(order["customer"], identity.buyer),
     }
     if order["cancelled_at"] is not None:

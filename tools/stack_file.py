@@ -19,9 +19,7 @@ class StackNotRunningError(Exception):
     """There is no running stack to read about; the message says how to start one."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"{path} does not exist: no local system runs. Start it with `make run` and leave it up."
-        )
+        super().__init__(f"{path} does not exist: no local system runs. Start it with `make run` and leave it up.")
 
 
 def describe(stack: LocalStack, secrets: Secrets) -> dict[str, Any]:
@@ -41,8 +39,7 @@ def describe(stack: LocalStack, secrets: Secrets) -> dict[str, Any]:
             for (carrier, account), secret in secrets.carriers.items()
         ],
         "warehouses": [
-            {"location_id": location_id, "secret": secret}
-            for location_id, secret in secrets.warehouses.items()
+            {"location_id": location_id, "secret": secret} for location_id, secret in secrets.warehouses.items()
         ],
         "skus": skus(),
         "tables": _by_short_name(stack, "AWS::DynamoDB::Table"),
@@ -96,9 +93,7 @@ def _clients(stack: LocalStack) -> dict[str, Any]:
     listed = cognito.list_user_pool_clients(UserPoolId=pool, MaxResults=MAX_CLIENTS)["UserPoolClients"]
     result = {}
     for item in listed:
-        client = cognito.describe_user_pool_client(UserPoolId=pool, ClientId=item["ClientId"])[
-            "UserPoolClient"
-        ]
+        client = cognito.describe_user_pool_client(UserPoolId=pool, ClientId=item["ClientId"])["UserPoolClient"]
         result[client["ClientName"].removeprefix(f"{stack.stack_name}-")] = {
             "client_id": client["ClientId"],
             "client_secret": client["ClientSecret"],

@@ -56,6 +56,8 @@ def start(place: Place, screen: Screen, cleanup: ExitStack) -> System:
 
     Raises PortBusyError or StackFailedError.
     """
+    # Both first: with a port taken, the folder may be that of a system which runs.
+    require_free_port(place.port, PORT_VARIABLE)
     require_free_port(place.stand_in_port, STAND_IN_PORT_VARIABLE)
     for leftover in ("calls", "tmp"):  # of earlier runs, no part of this one
         shutil.rmtree(place.work_dir / leftover, ignore_errors=True)
@@ -77,16 +79,12 @@ def _seed(stack: LocalStack, place: Place, screen: Screen) -> seed.Secrets:
     secrets = seed.put_secrets(stack.client, stack.stage)
     seed.put_reference_data(stack.client, stack.stage, f"http://127.0.0.1:{place.stand_in_port}")
     positions = restore_stock(stack.client, stack.stage)
-    screen.say(
-        f"{len(seed.skus())} products, {len(secrets.warehouses)} locations, {positions} stock positions"
-    )
+    screen.say(f"{len(seed.skus())} products, {len(secrets.warehouses)} locations, {positions} stock positions")
     return secrets
 
 
 def _outside(description: dict[str, Any], secrets: seed.Secrets) -> Outside:
-    carriages = {
-        one["location_id"]: Carriage(one["carrier"], one["service"]) for one in seed.load("locations")
-    }
+    carriages = {one["location_id"]: Carriage(one["carrier"], one["service"]) for one in seed.load("locations")}
     carrier_secret = secrets.carriers[seed.CARRIER_ACCOUNT]
     return Outside(description["base_url"], secrets.warehouses, carrier_secret, carriages)
 

@@ -1,4 +1,4 @@
-"""Work that falls due later, done by one pool of threads: how the stand-ins let time pass."""
+"""Work that falls due later, done on a worker thread: how the stand-ins let time pass."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORKERS = 1  # one report after the other, as from one desk: reports of one orde
 
 
 class Timetable:
-    """Runs each action on a worker thread once its delay has passed. `stopping` is set when it closes.
+    """Runs each action on the worker thread once its delay has passed. `stopping` is set when it closes.
 
     An action that raises is reported to `failed` as text, never lost.
     """

@@ -11,9 +11,7 @@ if TYPE_CHECKING:
 PAUSE_SECONDS = 0.2
 
 
-def wait_until(
-    condition: Callable[[], bool], seconds: float, meanwhile: Callable[[], None] | None = None
-) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float, meanwhile: Callable[[], None] | None = None) -> bool:
     """True as soon as `condition()` holds, False when `seconds` have passed without it.
 
     `meanwhile` runs after each look that failed (progress for people).

@@ -62,17 +62,14 @@ class EventCopies:
     def collect(self) -> None:
         """Takes what has arrived, at most MAX_RECEIVES batches."""
         for _ in range(MAX_RECEIVES):
-            messages = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=RECEIVE).get(
-                "Messages", []
-            )
+            messages = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=RECEIVE).get("Messages", [])
             if not messages:
                 return
             for message in messages:
                 detail = json.loads(message["Body"])["detail"]
                 self._sequences.setdefault(detail["order_id"], set()).add(int(detail["sequence"]))
             entries = [
-                {"Id": str(place), "ReceiptHandle": message["ReceiptHandle"]}
-                for place, message in enumerate(messages)
+                {"Id": str(place), "ReceiptHandle": message["ReceiptHandle"]} for place, message in enumerate(messages)
             ]
             self._sqs.delete_message_batch(QueueUrl=self._url, Entries=entries)
 
@@ -110,9 +107,7 @@ class World:
         """One webhook that must be accepted. Raises RefusedError otherwise."""
         answer = self.shop.send(message)
         if answer.status != 200:
-            raise RefusedError(
-                f"a webhook was answered {answer.status}: {answer.body.decode(errors='replace')}"
-            )
+            raise RefusedError(f"a webhook was answered {answer.status}: {answer.body.decode(errors='replace')}")
 
     def look(self) -> None:
         """Reads every order again and shows what changed."""
@@ -126,9 +121,7 @@ class World:
 
     def overview(self, title: str) -> Any:
         """The table of all orders."""
-        return orders_view.table_of(
-            ((story.number, story.shows, story.document) for story in self.stories), title
-        )
+        return orders_view.table_of(((story.number, story.shows, story.document) for story in self.stories), title)
 
     def wait_for(self, stories: Iterable[Story], seconds: float) -> bool:
         """Until all of them have ended as they should, or `seconds` have passed."""
@@ -147,9 +140,7 @@ class World:
     def queue_is_idle(self, name: str) -> bool:
         """Whether nothing waits in the queue or is being worked on."""
         counts = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-        answer = self.sqs.get_queue_attributes(
-            QueueUrl=self.stack["queues"][name], AttributeNames=list(counts)
-        )
+        answer = self.sqs.get_queue_attributes(QueueUrl=self.stack["queues"][name], AttributeNames=list(counts))
         return all(int(answer["Attributes"][count]) == 0 for count in counts)
 
     def _say_change(self, story: Story) -> None:
@@ -159,9 +150,7 @@ class World:
         if self._seen.get(story.order_id) != state:
             self._seen[story.order_id] = state
             status, waiting_for = state
-            self.screen.say(
-                f"{story.number} {status}" + (f", waiting for {waiting_for}" if waiting_for else "")
-            )
+            self.screen.say(f"{story.number} {status}" + (f", waiting for {waiting_for}" if waiting_for else ""))
 
 
 class Api:
@@ -186,7 +175,5 @@ def token(stack: dict[str, Any], client: str) -> str:
     }
     answer = web.send("POST", stack["token_url"], headers, b"grant_type=client_credentials")
     if not answer.is_success:
-        raise RefusedError(
-            f"no token for client {client}: {answer.status} {answer.body.decode(errors='replace')}"
-        )
+        raise RefusedError(f"no token for client {client}: {answer.status} {answer.body.decode(errors='replace')}")
     return str(answer.json()["access_token"])

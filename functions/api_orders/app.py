@@ -35,7 +35,7 @@ from oms.stores.group_commit import GroupCommit
 from oms.stores.orders import OrdersStore
 from oms.stores.reference_data import ProductsStore, SettingsStore
 from oms.usecases.decisions import Decisions
-from oms.usecases.placing import Placed, Placing
+from oms.usecases.intake import Intake, Placed
 from oms.usecases.reading import OrderPage, Paging, Reading, known_form
 
 dynamodb, prefix = client("dynamodb"), table_prefix()
@@ -43,7 +43,7 @@ secrets = Secrets(client("secretsmanager"), environment("STAGE"))
 contacts = ContactsStore(dynamodb, prefix, hash_key=lambda: secrets.text("contacts/hash-key"))
 orders, settings = OrdersStore(dynamodb, prefix), SettingsStore(dynamodb, prefix)
 commit = GroupCommit(dynamodb, prefix, contacts)
-placing = Placing(
+intake = Intake(
     orders=orders, contacts=contacts, products=ProductsStore(dynamodb, prefix), settings=settings, commit=commit
 )
 reading = Reading(orders=orders, contacts=contacts)
@@ -67,7 +67,7 @@ def create_order() -> Response[Any]:
     placed: list[Placed] = []
 
     def place() -> Ids:
-        placed.append(placing.place(incoming, request, _actor(), moment, trace_id=api.request_id))
+        placed.append(intake.place(incoming, request, _actor(), moment, trace_id=api.request_id))
         return {"order_id": placed[0].order.order_id}
 
     ids = idempotency.once(request, api.lambda_context, place)
@@ -75,7 +75,7 @@ def create_order() -> Response[Any]:
     created = bool(placed) and placed[0].created
     if created:
         metrics.add_metric("OrdersCreated", MetricUnit.Count, 1)
-        logger.info("placed", extra={"order_id": order.order_id})
+        logger.info("placed", extra={"order_id": order.order_id, "correlation_id": api.request_id})
     return answer(201 if created else 200, _outcome(order), Location=f"/orders/{order.order_id}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -24,10 +23,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return api.resolve(event, context)
 
 
-@api.get("/stock/<sku>")
-def read_stock(sku: str) -> Response[Any]:
+@api.get("/stock/.+")  # any SKU: the router's own parameters refuse some characters
+def read_stock() -> Response[Any]:
     """Units by location and bucket, and in total; 404 when there never was any."""
-    sku = unquote(sku)
+    sku = api.path_parameter("sku")
     found = stock_of(stock, sku)
     positions = [_shown(position) for position in found.positions]
     return answer(200, {"sku": sku, "positions": positions, "totals": found.totals})

@@ -59,7 +59,8 @@ def _apply(envelope: Envelope) -> None:
         return
     result = intake.take(incoming, actor=envelope.channel, now=now(), trace_id=envelope.message_id)
     metrics.add_metric(f"Orders{result.taken.value.capitalize()}", MetricUnit.Count, 1)
-    logger.info("taken", extra={"order_id": result.order.order_id, "taken": result.taken.value})
+    told = {"order_id": result.order.order_id, "correlation_id": envelope.message_id, "taken": result.taken.value}
+    logger.info("taken", extra=told)
 
 
 def _quarantine(message: dict[str, Any], error: Permanent) -> None:

@@ -11,11 +11,14 @@ from typing import Any
 
 from oms.stores.attribute_values import from_item, to_item
 from tools import orders_view, signing, web
+from tools.local_stack import PROJECT
 from tools.shop import SIGNATURE_HEADER, Identity, Message
 from tools.system import System
 from tools.waiting import wait_until
 from tools.world import token
 
+API_ORDER = PROJECT / "events" / "api_orders" / "create_order.json"
+DIRECT_ACCOUNT = "own-shop"
 USUAL_SECONDS = 60.0
 LONG_SECONDS = 120.0
 FAR_AHEAD = timedelta(days=60)
@@ -83,6 +86,13 @@ class Company:
             headers["idempotency-key"] = key
         data = None if body is None else json.dumps(body).encode()
         return web.send(method, self.system.description["base_url"] + path, headers, data)
+
+    def direct_order(self) -> dict[str, Any]:
+        """The body of an order placed with us directly, by a channel account of the tests."""
+        body: dict[str, Any] = json.loads(json.loads(API_ORDER.read_text())["body"])
+        body["account"] = DIRECT_ACCOUNT
+        del body["channel_order_id"]  # then the Idempotency-Key names the order
+        return body
 
     # what operations do
 

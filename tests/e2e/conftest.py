@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.company import Company
+from tests.e2e.company import DIRECT_ACCOUNT, Company
 from tools import system
 from tools.console import Screen
 
@@ -29,7 +29,9 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     """The running company, on free ports, in a folder of its own; ended whatever happens."""
     place = system.Place(_free_port(), _free_port(), tmp_path_factory.mktemp("oms"))
     with ExitStack() as cleanup:
-        yield Company(system.start(place, Screen(), cleanup))
+        company = Company(system.start(place, Screen(), cleanup))
+        company.put("settings", {"kind": "channel_account", "name": f"web#{DIRECT_ACCOUNT}", "currencies": ["USD"]})
+        yield company
 
 
 def _free_port() -> int:

@@ -122,7 +122,10 @@ class Worker:
 
     def report(self, *reports: Report, hours: float = 1) -> Applied:
         """Applies what locations and carriers report, as one batch."""
-        batch = [Reported(f"message-{number}", one, raw_message(one)) for number, one in enumerate(reports)]
+        batch = [
+            Reported(message_id=f"message-{number}", report=one, raw=raw_message(one))
+            for number, one in enumerate(reports)
+        ]
         return self.fulfilling.apply(batch, at(hours))
 
 
@@ -195,8 +198,13 @@ def report(kind: str, order: Order, number: int = 1, **facts: Any) -> Fulfillmen
             "tracking_number": f"1Z-{shipment_id}",
             "lines": {line_id: units for line_id, units in all_left.items() if units},
         } | facts
-    made = {"message_id": f"{kind}-{facts.get('shipment_id', '')}", "occurred_at": at(1)} | facts
-    return FulfillmentReport(type=f"fulfillment.{kind}", fulfillment_id=fulfillment_id, location_id=location_id, **made)
+    made = {
+        "message_id": f"{kind}-{facts.get('shipment_id', '')}",
+        "occurred_at": at(1),
+        "fulfillment_id": fulfillment_id,
+        "location_id": location_id,
+    }
+    return FulfillmentReport(type=f"fulfillment.{kind}", **(made | facts))
 
 
 def tracked(status: str, shipment_id: str = "parcel-1", hours: float = 2, **facts: Any) -> TrackingUpdate:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from moto import mock_aws  # before any client is made, or the functions' own would reach out
 
-from oms.runtime.functions import logger
+from oms.runtime.functions import logger, metrics
 from tests.integration.faults import Faults
 from tests.integration.stage import SETTINGS, Stage, make_services, make_tables, seed
 
@@ -19,6 +19,9 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """Tables of the template, queues, secrets and reference data. Functions: `stage.function("api_orders")`."""
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
+    # Powertools has read its settings when it was imported, before these were made.
+    monkeypatch.setattr(metrics.provider, "namespace", SETTINGS["POWERTOOLS_METRICS_NAMESPACE"])
+    monkeypatch.setattr(metrics.provider, "service", SETTINGS["POWERTOOLS_SERVICE_NAME"])
     with mock_aws():
         make_tables()
         make_services()

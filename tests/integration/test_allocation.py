@@ -24,6 +24,7 @@ from tests.integration.faults import CrashedError, Faults
 from tests.integration.stage import Stage
 
 MANY = {f"SKU-{number:03}": 1 for number in range(120)}
+THREE_PARTS = {f"SKU-{number:03}": 1 for number in range(81)}
 
 
 def answers(made: Worker, *numbers: int) -> list[str | None]:
@@ -215,14 +216,13 @@ def test_an_order_of_120_lines_is_allocated_in_parts_from_the_last_unit_of_each(
     balance(stage, opening)
 
 
-@pytest.mark.parametrize("part", [1, 2, 3])
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("when", "part"), [("before", 2), ("after", 1), ("after", 2), ("after", 3)])
 def test_a_crash_between_two_parts_ends_the_same_once_the_message_comes_again(
-    stage: Stage, faults: Faults, part: int, when: str
+    stage: Stage, faults: Faults, when: str, part: int
 ) -> None:
-    opening = shelve(stage, MANY)
+    opening = shelve(stage, THREE_PARTS)
     made = worker()
-    placed(made, 1, lines=MANY)
+    placed(made, 1, lines=THREE_PARTS)
     {"before": faults.crash_before, "after": faults.crash_after}[when](nth=part)
     with pytest.raises(CrashedError):
         made.allocate(order_id())
@@ -231,5 +231,5 @@ def test_a_crash_between_two_parts_ends_the_same_once_the_message_comes_again(
     order = stage.order(order_id())
     assert order.status is OrderStatus.ALLOCATED
     assert story(stage, order_id()) == ["OrderReceived", *["OrderAllocated"] * 3]
-    assert len(held_by_orders(stage)) == 120
+    assert len(held_by_orders(stage)) == 81
     balance(stage, opening)

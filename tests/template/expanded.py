@@ -73,6 +73,11 @@ def _replace_local_paths(template: Template) -> None:
             resource["Properties"][key] = f"s3://packages/{path}"
 
 
+def stage_of(template: Template) -> str:
+    """The stage that the template was expanded for, as its names say."""
+    return str(properties(template, "OrdersTable")["TableName"]).split("-")[1]
+
+
 def of_type(template: Template, kind: str) -> dict[str, Resource]:
     """Logical id to resource, of one CloudFormation type."""
     return {name: res for name, res in template["Resources"].items() if res["Type"] == kind}

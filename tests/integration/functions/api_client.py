@@ -67,6 +67,9 @@ class ApiClient:
             },
             "isBase64Encoded": isinstance(body, bytes),
         }
+        parameters = _path_parameters(path)
+        if parameters:
+            made["pathParameters"] = parameters
         if query:
             made["queryStringParameters"] = query
         if body is not None:
@@ -89,7 +92,7 @@ def _body(body: Any) -> str:
 
 @functools.cache
 def openapi() -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((ROOT / "openapi.json").read_text("utf-8"))
+    document: dict[str, Any] = json.loads((ROOT / "docs" / "openapi.json").read_text("utf-8"))
     return document
 
 
@@ -107,9 +110,18 @@ def check_contract(method: str, path: str, reply: Reply) -> None:
     assert problems == [], f"{method} {path} {reply.status}"
 
 
+def _matched(template: str, path: str) -> re.Match[str] | None:
+    return re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template), path)
+
+
+def _path_parameters(path: str) -> dict[str, str]:
+    matches = (_matched(template, path) for template in openapi()["paths"])
+    return next((match.groupdict() for match in matches if match), {})
+
+
 def _operation(method: str, path: str) -> dict[str, Any] | None:
     for template, operations in openapi()["paths"].items():
-        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path) and method.lower() in operations:
+        if _matched(template, path) and method.lower() in operations:
             found: dict[str, Any] = operations[method.lower()]
             return found
     return None

@@ -148,6 +148,11 @@ def test_an_order_is_found_by_the_number_people_quote(api: ApiClient, number: st
     assert listed(api, reference=number) == [order_id]
 
 
+def test_an_order_number_with_a_sign_inside_is_still_a_number(api: ApiClient) -> None:
+    order_id = place(api, 17, order_number="SPRING#17")
+    assert listed(api, reference="spring#17") == listed(api, reference="SPRING#17") == [order_id]
+
+
 def test_a_typed_reference_is_looked_up_as_it_was_typed(stage: Stage, api: ApiClient) -> None:
     order_id = place(api, 1)
     stage.put("order_references", {"reference": "RMA#a-7", "order_id": order_id})

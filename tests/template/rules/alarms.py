@@ -13,6 +13,7 @@ from tests.template.expanded import (
     queue_by_arn,
     queue_mappings,
     role_of,
+    stage_of,
     stream_mappings,
 )
 from tests.template.registry import grants, removes, rule, sets
@@ -90,7 +91,7 @@ def quarantine_is_watched(template: Template) -> list[str]:
         for action, resource, _ in granted(role_of(template, function))
         if action == "dynamodb:PutItem" and resource.endswith("-quarantine")
     }
-    return _missing(template, {("oms", "OrdersQuarantined", name) for name in writers})
+    return _missing(template, {(f"oms-{stage_of(template)}", "OrdersQuarantined", name) for name in writers})
 
 
 @rule(

@@ -5,7 +5,8 @@ Class names are an interface: the state machine matches on them, HTTP answers ca
     OmsError
     ├── Permanent                 asking again changes nothing
     │   ├── InvalidMessage        what came in can't be understood; `field` says where
-    │   │   └── InvalidOrder      the order in it breaks a rule
+    │   │   ├── InvalidOrder      the order in it breaks a rule
+    │   │   └── KeyReused         the Idempotency-Key stands for another content
     │   ├── Unauthorized          signature or account not known
     │   ├── TooLarge              above a named bound
     │   ├── NotFound              no such thing
@@ -13,6 +14,8 @@ Class names are an interface: the state machine matches on them, HTTP answers ca
     │   │   ├── FulfillmentNotFound
     │   │   └── TrackingNotFound  no parcel has this tracking number (yet)
     │   ├── IllegalTransition     the order's state does not allow it
+    │   ├── OrderExists           another request has placed this order
+    │   ├── RequestInProgress     the same request is being worked on right now
     │   ├── OutOfStock            not enough stock anywhere it may ship from
     │   ├── NoRoute               stock may exist, but no location may ship it
     │   ├── InReview              a person must decide first
@@ -55,6 +58,14 @@ class InvalidOrder(InvalidMessage):
     """The message is well formed, but the order in it breaks a rule of ours."""
 
 
+class KeyReused(InvalidMessage):
+    """The Idempotency-Key stands for another content already."""
+
+    def __init__(self) -> None:
+        message = "this key was used for another content: choose a new one"
+        super().__init__(message, field="Idempotency-Key", reason="KEY_REUSED")
+
+
 class Unauthorized(Permanent):
     """The signature is wrong or the account is not known; which of the two is never told."""
 
@@ -81,6 +92,14 @@ class TrackingNotFound(NotFound):
 
 class IllegalTransition(Permanent):
     """The order's state does not allow what was asked."""
+
+
+class OrderExists(Permanent):
+    """Another request has placed this order already; `details["order_id"]` names it."""
+
+
+class RequestInProgress(Permanent):
+    """The same request is being worked on right now; ask again in a moment."""
 
 
 class OutOfStock(Permanent):

@@ -1,30 +1,13 @@
-"""Requests of the API that say something once: who said it, by which key, and what can be wrong with a repeat."""
+"""Requests of the API that say something once: who said it, and by which key."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from oms.domain.errors import InvalidMessage, Permanent
 from oms.domain.ids import short_hash
 
 REQUEST_KEY, REQUEST_CONTENT = "api_request_key", "api_request_content"
 """Where an order remembers, in `external_ids`, the request that made it."""
-
-
-class OrderExists(Permanent):
-    """Another request has placed this order already; `details["order_id"]` names it."""
-
-
-class RequestInProgress(Permanent):
-    """The same request is being worked on right now; ask again in a moment."""
-
-
-class KeyReused(InvalidMessage):
-    """The Idempotency-Key stands for another content already."""
-
-    def __init__(self) -> None:
-        message = "this key was used for another content: choose a new one"
-        super().__init__(message, field="Idempotency-Key", reason="KEY_REUSED")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from oms.domain.errors import Retryable
-from oms.runtime.functions import logger
+from oms.runtime.functions import logger, where
 
 BatchAnswer = dict[str, list[dict[str, str]]]
 
@@ -36,14 +36,6 @@ def _done(record: dict[str, Any], work: Callable[[dict[str, Any]], None]) -> boo
         logger.warning("comes again", extra={"reason": type(error).__name__})
         return False
     except Exception as error:  # noqa: BLE001 - a bug must cost one message, not the batch; it ends in the dead letters
-        logger.error("failed", extra={"reason": type(error).__name__, "where": _where(error)})
+        logger.error("failed", extra={"reason": type(error).__name__, "where": where(error)})
         return False
     return True
-
-
-def _where(error: BaseException) -> str:
-    """Where a bug showed, without the values a message of the exception may quote."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else ""

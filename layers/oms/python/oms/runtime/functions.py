@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -14,7 +15,7 @@ from oms.runtime.clients import recorder
 Event = dict[str, Any]
 Handler = Callable[[Event, Any], Any]
 
-logger = Logger(log_record_order=["level", "message", "order_id"], utc=True)
+logger = Logger(log_record_order=["level", "message", "order_id", "correlation_id"], location=None, utc=True)
 metrics = Metrics()
 
 
@@ -26,6 +27,12 @@ def environment(name: str) -> str:
 def table_prefix() -> str:
     """What physical table names begin with: `oms-<stage>-`."""
     return environment("TABLE_PREFIX")
+
+
+def where(error: BaseException) -> str:
+    """Where a bug showed, without its message: that may quote people's data."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].name}:{frames[-1].lineno}" if frames else ""
 
 
 def lambda_handler(handler: Handler) -> Handler:

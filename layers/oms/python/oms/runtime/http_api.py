@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import traceback
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import ForbiddenError, NotFoundError, ServiceError
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from oms.domain.errors import InvalidMessage, NotFound, OmsError, TooLarge, Unauthorized
 from oms.domain.validation import invalid_message
-from oms.runtime.functions import logger
+from oms.runtime.functions import logger, where
 from oms.runtime.http_errors import error_body, status_of
 
 MAX_BODY_BYTES = 200_000
@@ -54,6 +54,10 @@ class Api(APIGatewayHttpResolver):
         wanted = os.environ.get("SCOPE_PREFIX", "oms/") + scope
         if wanted not in str(self._claims().get("scope", "")).split():
             raise ForbiddenError(f"this needs the scope {wanted}")
+
+    def path_parameter(self, name: str) -> str:
+        """A part of the path as it was meant: API Gateway decodes it, all but the percent sign."""
+        return unquote(str((self.current_event.get("pathParameters") or {}).get(name, "")))
 
     def header(self, name: str) -> str:
         """A header of the request, whatever the case of its name; empty when it was not sent."""
@@ -99,9 +103,7 @@ class Api(APIGatewayHttpResolver):
 
     def _failed(self, error: Exception) -> Response[Any]:
         """A bug. Its message may quote people's data: only its name and place are written down."""
-        frames = traceback.extract_tb(error.__traceback__)
-        where = f"{frames[-1].name}:{frames[-1].lineno}" if frames else ""
-        logger.error("failed", extra={"reason": type(error).__name__, "where": where})
+        logger.error("failed", extra={"reason": type(error).__name__, "where": where(error)})
         return self._error(500, "InternalError", "this is our fault; tell us the request_id")
 
     def _no_route(self, _error: NotFoundError) -> Response[Any]:

@@ -17,8 +17,8 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
     IdempotencyValidationError,
 )
 
-from oms.domain.errors import Unavailable
-from oms.domain.requests import ApiRequest, KeyReused, RequestInProgress
+from oms.domain.errors import KeyReused, RequestInProgress, Unavailable
+from oms.domain.requests import ApiRequest
 
 KEPT_SECONDS = 24 * 3600
 Ids = dict[str, str]

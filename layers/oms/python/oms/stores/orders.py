@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from oms.domain.changes import OrderChange
+from oms.domain.errors import InvalidOrder
 from oms.domain.order import Order, WaitingFor
 from oms.stores.documents import format_time, from_document, to_document
 from oms.stores.table import Page, Table
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 MAX_DOCUMENT_BYTES = 300_000
 """Above this the older half of a document's events moves to `order_history` (DynamoDB's own limit is 400 KB)."""
+
+MAX_NEW_DOCUMENT_BYTES = 200_000
+"""A new order larger than this is refused: what follows from it must find room too."""
 
 IS_NEW = "attribute_not_exists(order_id)"
 IS_UNCHANGED = "#version = :expected_version"
@@ -49,9 +53,13 @@ class OrdersStore:
         return self.table.get({"order_id": order_id})
 
     def write_actions(self, change: OrderChange) -> tuple[Any, list[Any]]:
-        """The guarded put of the document, and the puts of what goes with it (overflow, references)."""
+        """The guarded put of the document, and the puts of what goes with it (overflow, references).
+
+        Raises InvalidOrder for a new document above MAX_NEW_DOCUMENT_BYTES.
+        """
         document, overflow = _fitted(change.order)
         if change.creates:
+            _check_new(document)
             put = self.table.put_action(document, IS_NEW)
         else:
             put = self.table.put_action(document, IS_UNCHANGED, {":expected_version": change.order.version - 1})
@@ -62,15 +70,20 @@ class OrdersStore:
         ]
         return put, others
 
+    def document_bytes(self, order: Order) -> int:
+        """About how much room the document takes; DynamoDB's own count differs by a few per cent."""
+        return len(msgspec.json.encode(to_document(order)))
+
     def find(self, reference: str) -> list[str]:
         """Ids of the orders that people call by this reference (strongly consistent)."""
         rows = self.references.query_all("#reference = :r", {":r": reference}, consistent=True)
         return [row["order_id"] for row in rows]
 
     def events_before(self, order_id: str) -> list[dict[str, Any]]:
-        """Events that moved out of the document, oldest first."""
+        """Events that moved out of the document, oldest first, each once: a row may repeat what an older one has."""
         rows = self.history.query_all("#order_id = :o", {":o": order_id})
-        return [event for row in rows for event in row["events"]]
+        events = {event["sequence"]: event for row in rows for event in row["events"]}
+        return [events[sequence] for sequence in sorted(events)]
 
     def due(self, queue: WaitingFor, before: datetime, *, after: datetime | None = None, limit: int) -> list[Due]:
         """Orders that wait in this queue and are due before a moment (and after another), most overdue first."""
@@ -100,6 +113,13 @@ class OrdersStore:
 def decode(document: dict[str, Any]) -> Order:
     """The order of a plain document."""
     return from_document(Order, document)
+
+
+def _check_new(document: dict[str, Any]) -> None:
+    size = len(msgspec.json.encode(document))
+    if size > MAX_NEW_DOCUMENT_BYTES:
+        message = f"an order of {size} bytes, at most {MAX_NEW_DOCUMENT_BYTES} are taken"
+        raise InvalidOrder(message, field="lines", reason="TOO_LARGE")
 
 
 def _fitted(order: Order) -> tuple[dict[str, Any], dict[str, Any] | None]:

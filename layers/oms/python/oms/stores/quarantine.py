@@ -28,17 +28,19 @@ class QuarantineStore:
         received_at: datetime,
         cause: Mapping[str, str],
         message: Mapping[str, Any],
-    ) -> None:
-        """Keeps the message as it came, with `cause` {reason, field, error}."""
+    ) -> str:
+        """Keeps the message as it came, with `cause` {reason, field, error}; returns its key within the source."""
+        received_key = f"{format_time(received_at)}#{message_id}"
         row = {
             "source": source,
-            "received_key": f"{format_time(received_at)}#{message_id}",
+            "received_key": received_key,
             "received_at": format_time(received_at),
             **{name: value for name, value in cause.items() if value},
             "message": dict(message),
             "expires_at": int((received_at + timedelta(days=KEPT_DAYS)).timestamp()),
         }
         self.table.put(row)
+        return received_key
 
     def of_source(self, source: str, *, limit: int = 50, cursor: str | None = None) -> Page:
         """One page of a source's messages, oldest first, strongly consistent."""

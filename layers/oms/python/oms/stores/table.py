@@ -14,6 +14,7 @@ from botocore.exceptions import (
     ConnectionError,
     EndpointConnectionError,
     HTTPClientError,
+    ParamValidationError,
 )
 
 from oms.domain.errors import InvalidMessage, Throttled, Unavailable, WriteConflict
@@ -135,10 +136,24 @@ class Table:
             request["IndexName"] = index
         if cursor:
             request["ExclusiveStartKey"] = _from_cursor(cursor)
-        with our_errors():
-            answer = self.client.query(**request)
+        answer = self._query(request) if cursor is None else self._query_on(request)
         last = answer.get("LastEvaluatedKey")
         return Page([from_item(item) for item in answer["Items"]], _to_cursor(last) if last else None)
+
+    def _query(self, request: dict[str, Any]) -> Any:
+        with our_errors():
+            return self.client.query(**request)
+
+    def _query_on(self, request: dict[str, Any]) -> Any:
+        """Goes on from a cursor, which came from outside: what DynamoDB says of its form is about that."""
+        try:
+            return self._query(request)
+        except ParamValidationError as error:
+            raise _bad_cursor() from error
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationException":
+                raise
+            raise _bad_cursor() from error
 
     def query_all(
         self, condition: str, values: Mapping[str, Any], *, index: str | None = None, consistent: bool = False
@@ -194,7 +209,11 @@ def _from_cursor(cursor: str) -> Any:
     try:
         key = json.loads(base64.urlsafe_b64decode(cursor))
     except (binascii.Error, ValueError) as error:
-        raise InvalidMessage("cursor was not made by this list", field="cursor", reason="BAD_CURSOR") from error
+        raise _bad_cursor() from error
     if not isinstance(key, dict):
-        raise InvalidMessage("cursor was not made by this list", field="cursor", reason="BAD_CURSOR")
+        raise _bad_cursor()
     return key
+
+
+def _bad_cursor() -> InvalidMessage:
+    return InvalidMessage("cursor was not made by this list", field="cursor", reason="BAD_CURSOR")

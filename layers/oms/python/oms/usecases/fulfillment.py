@@ -96,28 +96,29 @@ class Fulfilling:
             return known
         # First keep it, then look again: whoever books the shipment writes the reference first, then looks here.
         cause = {"reason": "UNKNOWN_TRACKING_NUMBER"}
-        self.quarantine.put(reference, report.message_id, report.occurred_at, cause, reported.raw)
-        return self.orders.find(reference)
+        kept = self.quarantine.put(reference, report.message_id, report.occurred_at, cause, reported.raw)
+        known = self.orders.find(reference)
+        if known:
+            self.quarantine.delete(reference, kept)
+        return known
 
     def _apply_to(self, order_id: str, work: _Work, now: datetime) -> None:
         order = self.orders.get(order_id)
         if order is None:
             work.refused = [(reported, OrderNotFound(f"no order {order_id}")) for reported in work.reports]
         else:
-            self._bring_up_to_date(order, work, now)
+            order = self._bring_up_to_date(order, work, now)
+            self._catch_up(order, work, now)
         for reported, error in work.refused:
             self._refuse(reported, type(error).__name__, now)
 
-    def _bring_up_to_date(self, order: Order, work: _Work, now: datetime) -> None:
+    def _bring_up_to_date(self, order: Order, work: _Work, now: datetime) -> Order:
         context = Context(now=now, actor=ACTOR, policy=self.settings.policy())
         for _ in range(MAX_ROUNDS):
             change = self._next_change(order, work, context)
             if change is None:
-                return
-            result = self.commit.commit_one(change)
-            order = order_after(result)
-            if result.committed:
-                self._catch_up(change.references, work)
+                return order
+            order = order_after(self.commit.commit_one(change))
         raise WriteConflict(f"{order.order_id}: not settled after {MAX_ROUNDS} rounds")
 
     def _next_change(self, order: Order, work: _Work, context: Context) -> OrderChange | None:
@@ -140,15 +141,25 @@ class Fulfilling:
             order = step.order
         return fold(steps) if steps else None
 
-    def _catch_up(self, references: Iterable[str], work: _Work) -> None:
-        """Carrier updates that came before their shipment was booked have their turn now."""
-        for reference in references:
-            if not reference.startswith("TRACKING#"):
-                continue
-            for row in self.quarantine.of_source(reference, limit=MAX_EARLY_UPDATES).items:
-                update = tracking_update(row["message"])
-                work.reports.append(Reported(message_id="", report=update, raw=row["message"]))
-                self.quarantine.delete(reference, row["received_key"])
+    def _catch_up(self, order: Order, work: _Work, now: datetime) -> None:
+        """Carrier updates that came before their shipment was booked have their turn now.
+
+        They are forgotten only once the order holds them: if this worker dies, the report of the shipment comes
+        again and finds them.
+        """
+        early = [
+            (reference, row)
+            for reference in _parcels_reported(order, work)
+            for row in self.quarantine.of_source(reference, limit=MAX_EARLY_UPDATES).items
+        ]
+        if not early:
+            return
+        kept = [row["message"] for _, row in early]
+        updates = _Work([Reported(message_id="", report=tracking_update(one), raw=one) for one in kept])
+        self._bring_up_to_date(order, updates, now)
+        work.refused += updates.refused
+        for reference, row in early:
+            self.quarantine.delete(reference, row["received_key"])
 
     def _refuse(self, reported: Reported, reason: str, now: datetime) -> None:
         report = reported.report
@@ -162,6 +173,13 @@ def _decide(order: Order, report: Report, context: Context) -> OrderChange | Non
     if isinstance(report, FulfillmentReport):
         return apply_report(order, report, told)
     return apply_tracking(order, report, told)
+
+
+def _parcels_reported(order: Order, work: _Work) -> list[str]:
+    """References of the parcels that these reports booked, or had booked before."""
+    told = {reported.report.shipment_id for reported in work.reports if isinstance(reported.report, FulfillmentReport)}
+    parcels = [parcel for one in order.fulfillments for parcel in one.shipments if parcel.shipment_id in told]
+    return [ids.tracking_reference(parcel.carrier, parcel.tracking_number) for parcel in parcels]
 
 
 def fulfillment_report(message: dict[str, Any]) -> FulfillmentReport:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from oms.domain import ids, intake
 from oms.domain.changes import Context, OrderChange
-from oms.domain.errors import InvalidOrder
+from oms.domain.errors import InvalidOrder, KeyReused, OrderExists
 from oms.domain.incoming import IncomingOrder
 from oms.domain.order import Order
+from oms.domain.requests import REQUEST_CONTENT, REQUEST_KEY, ApiRequest
 from oms.usecases.changing import change_until_settled, order_after
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from oms.stores.group_commit import GroupCommit
     from oms.stores.orders import OrdersStore
     from oms.stores.reference_data import ProductsStore, SettingsStore
+
+
+MAX_NEW_DOCUMENT_BYTES = 200_000
+"""A new order's document; it must have room to grow (DynamoDB's limit is 400 KB)."""
 
 
 class Taken(StrEnum):
@@ -40,6 +45,14 @@ class IntakeResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Placed:
+    """The order as it is now, and whether this very request made it."""
+
+    order: Order
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Intake:
     """Takes in canonical orders, whichever channel they come from."""
 
@@ -52,7 +65,7 @@ class Intake:
     def take(self, incoming: IncomingOrder, actor: str, now: datetime, trace_id: str | None = None) -> IntakeResult:
         """Creates the order, or brings it to what the channel says now; a repeat changes nothing.
 
-        Raises InvalidOrder for an account that was never set up, Retryable when it must be tried again.
+        Raises InvalidOrder for an account never set up or an order too large, Retryable when it must be tried again.
         """
         context = Context(now=now, actor=actor, policy=self.settings.policy())
         incoming = intake.in_whole_seconds(incoming)
@@ -64,6 +77,25 @@ class Intake:
             order = order_after(result)
         return self._bring_up_to_date(order, incoming, context)
 
+    def place(
+        self, incoming: IncomingOrder, request: ApiRequest, actor: str, now: datetime, trace_id: str | None = None
+    ) -> Placed:
+        """Creates an order placed with us directly, or finds it when the same request did so before.
+
+        Such a request says it once and never brings changes, even where nobody heard of the first try.
+        Raises OrderExists, KeyReused, InvalidOrder as `take` does, Retryable.
+        """
+        marked = replace(incoming, external_ids={**incoming.external_ids, **request.marks()})
+        order = self.orders.get(order_id_of(marked))
+        if order is None:
+            context = Context(now=now, actor=actor, policy=self.settings.policy())
+            result = self.commit.commit_one(self._first(marked, context, trace_id))
+            if result.committed:
+                return Placed(result.change.order, created=True)
+            order = order_after(result)
+        _check_same(order, request)
+        return Placed(order, created=False)
+
     def _first(self, incoming: IncomingOrder, context: Context, trace_id: str | None) -> OrderChange:
         account = self.settings.channel_account(incoming.channel, incoming.account)
         if account is None:
@@ -73,7 +105,10 @@ class Intake:
                 reason="UNKNOWN_ACCOUNT",
             )
         products = self.products.get_many(line.sku for line in incoming.lines)
-        return intake.receive(incoming, products, account, context, trace_id)
+        change = intake.receive(incoming, products, account, context, trace_id)
+        if self.orders.document_bytes(change.order) > MAX_NEW_DOCUMENT_BYTES:
+            raise InvalidOrder(f"above {MAX_NEW_DOCUMENT_BYTES} bytes", field="lines", reason="TOO_LARGE")
+        return change
 
     def _bring_up_to_date(self, order: Order, incoming: IncomingOrder, context: Context) -> IntakeResult:
         if intake.is_stale(order, incoming.channel_updated_at):
@@ -90,3 +125,11 @@ class Intake:
 def order_id_of(incoming: IncomingOrder) -> str:
     """The id the order has here, known before it exists."""
     return ids.order_id(incoming.channel, incoming.account, incoming.channel_order_id)
+
+
+def _check_same(order: Order, request: ApiRequest) -> None:
+    marks = request.marks()
+    if order.external_ids.get(REQUEST_KEY) != marks[REQUEST_KEY]:
+        raise OrderExists(f"{order.order_id} was placed by another request", order_id=order.order_id)
+    if order.external_ids.get(REQUEST_CONTENT) != marks[REQUEST_CONTENT]:
+        raise KeyReused

@@ -38,7 +38,7 @@ SUMMARY = (
 
 MAX_SKU_LENGTH = 100
 _ORDER_ID = re.compile(rf"[a-z0-9-]{{1,{ids.MAX_ID_LENGTH}}}")
-_TYPED_REFERENCE = re.compile(r"[A-Z]{2,20}#.+")
+_OTHER_REFERENCES = ("TRACKING#", "RMA#", "ERP#")
 
 Summary = dict[str, Any]
 
@@ -133,9 +133,9 @@ class Reading:
 
     def of_reference(self, reference: str, paging: Paging) -> OrderPage:
         """Orders that people call this: an order number, or a typed reference such as `RMA#…`."""
-        typed = _TYPED_REFERENCE.fullmatch(reference) and not reference.startswith("ORDER#")
-        name = reference if typed else ids.order_reference(reference.removeprefix("ORDER#"))
-        return self._found(name, paging)
+        if not reference.startswith(_OTHER_REFERENCES):
+            reference = ids.order_reference(reference.removeprefix("ORDER#"))
+        return self._found(reference, paging)
 
     def of_tracking(self, carrier: str, number: str, paging: Paging) -> OrderPage:
         """Orders that have a parcel with this tracking number."""

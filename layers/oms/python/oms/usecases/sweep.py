@@ -22,6 +22,10 @@ ORDERS_PER_QUEUE = 200
 """Half of them the most overdue, half from a random moment on: no order is left out for ever behind older ones."""
 
 
+LOOK_AHEAD = {WaitingFor.STOCK: timedelta(days=365)}
+"""Queues looked at long before their orders are overdue: nothing else tells an order that stock has come."""
+
+
 @dataclass(slots=True)
 class Swept:
     """What a sweep did; `left` are orders that failed and stay due."""
@@ -46,7 +50,7 @@ class Sweep:
         look after orders that are not overdue yet, as after an outage."""
         swept = Swept()
         for queue in WaitingFor:
-            for due in self._due(queue, due_before):
+            for due in self._due(queue, due_before + LOOK_AHEAD.get(queue, timedelta())):
                 if not go_on():
                     return swept
                 self._look_after(due.order_id, now, swept)

@@ -52,7 +52,7 @@ def main() -> int:
         if as_json:
             print(json.dumps(cost))
         else:
-            print(f"{cost['handler']:<22}{cost['ms']:>7}{cost['modules']:>9}   {', '.join(cost['loads'])}")
+            print(f"{cost['handler']:<22}{cost['ms']:>7}{cost['modules']:>9}   {cost['loads']}")
     return 0
 
 
@@ -66,7 +66,7 @@ def measure(folder: Path) -> dict[str, object]:
         for _ in range(RUNS)
     ]
     milliseconds = round(statistics.median(run[0] for run in runs))
-    return {"handler": folder.name, "ms": milliseconds, "modules": runs[0][1], "loads": runs[0][2]}
+    return {"handler": folder.name, "ms": milliseconds, "modules": runs[0][1], "loads": ", ".join(runs[0][2])}
 
 
 if __name__ == "__main__":

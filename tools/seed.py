@@ -15,6 +15,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from oms.channels import registry
 from oms.stores.attribute_values import to_item
 
 SEED_DATA = Path(__file__).resolve().parent / "seed_data"
@@ -51,6 +52,7 @@ def put_secrets(client: ClientFactory, stage: str) -> Secrets:
         channels={
             (channel, account): _signing_secret(manager, _channel_secret_name(stage, channel, account), _plain)
             for channel, account in accounts
+            if registry.is_known(channel)  # the others come in over the API, with a token
         },
         carriers={
             CARRIER_ACCOUNT: _signing_secret(manager, f"oms/{stage}/carriers/{'/'.join(CARRIER_ACCOUNT)}", _plain)
@@ -78,7 +80,8 @@ def put_reference_data(client: ClientFactory, stage: str, stand_in_url: str) -> 
             if kind == "channel_account":
                 channel, account = name.split("#")
                 item |= {"channel": channel, "account": account}
-                item["secret_name"] = _channel_secret_name(stage, channel, account)
+                if registry.is_known(channel):
+                    item["secret_name"] = _channel_secret_name(stage, channel, account)
             put_item(tables, f"oms-{stage}-settings", item)
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from oms.domain import stock
+from oms.runtime.clock import now
 from oms.stores.stock import StockStore
+from oms.usecases.stock import take_snapshot
 from tools import seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-POSITIONS_PER_TRANSACTION = 50
 
 
 def restore_stock(client: Callable[[str], Any], stage: str) -> int:
@@ -20,24 +18,17 @@ def restore_stock(client: Callable[[str], Any], stage: str) -> int:
 
     Returns how many positions were counted.
     """
-    tables = client("dynamodb")
-    store = StockStore(tables, f"oms-{stage}-")
-    counts = seed.load("stock")
-    moves = [
-        move
-        for sku, held in counts.items()
-        for location_id, counted in held.items()
-        if (move := stock.snapshot(store.get(sku, location_id), counted)) is not None
-    ]
-    for start in range(0, len(moves), POSITIONS_PER_TRANSACTION):
-        _book(tables, store, moves[start : start + POSITIONS_PER_TRANSACTION])
-    return sum(len(held) for held in counts.values())
+    store, moment = StockStore(client("dynamodb"), f"oms-{stage}-"), now()
+    counts = counts_by_location()
+    for location_id, counted in counts.items():
+        take_snapshot(store, location_id, counted, moment)
+    return sum(len(counted) for counted in counts.values())
 
 
-def _book(tables: Any, store: StockStore, moves: list[stock.StockMove]) -> None:
-    now = datetime.now(UTC)
-    actions = []
-    for move in moves:
-        actions.append({"Update": store.position_action([move], now)})
-        actions.append({"Put": store.movement_action([move], [], now)})
-    tables.transact_write_items(TransactItems=actions)
+def counts_by_location() -> dict[str, dict[str, int]]:
+    """Seeded units of each sku, by the location that counts them."""
+    counts: dict[str, dict[str, int]] = {}
+    for sku, held in seed.load("stock").items():
+        for location_id, units in held.items():
+            counts.setdefault(location_id, {})[sku] = units
+    return counts

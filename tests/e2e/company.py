@@ -19,6 +19,8 @@ from tools.world import token
 
 API_ORDER = PROJECT / "events" / "api_orders" / "create_order.json"
 DIRECT_ACCOUNT = "own-shop"
+POP_UP = "shopify#pop-up"
+"""A shop whose first message comes before it is set up."""
 USUAL_SECONDS = 60.0
 LONG_SECONDS = 120.0
 FAR_AHEAD = timedelta(days=60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -9,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.company import DIRECT_ACCOUNT, Company
+from tests.e2e.company import DIRECT_ACCOUNT, POP_UP, Company, Sent
 from tools import system
 from tools.console import Screen
+from tools.shop import Shop
 
 # The demonstration counts what its orders cost, so it has the system for itself; permissions are judged by the calls
 # that all the others made.
+POP_UP_SECRET = "what-the-pop-up-shop-signs-with"
 FIRST, LAST = "test_demonstration", "test_permissions"
 
 
@@ -38,6 +41,25 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept(company: Company) -> Sent:
+    """A message kept in quarantine since its account was not set up yet; now it is.
+
+    It is sent before everything else: workers believe for a minute that there is no such account.
+    """
+    channel, account = POP_UP.split("#")
+    name = f"oms/{company.system.stack.stage}/channels/{channel}/{account}"
+    secret = json.dumps({"signing_secrets": [POP_UP_SECRET]})
+    company.client("secretsmanager").create_secret(Name=name, SecretString=secret)
+    shop = Shop(company.system.description["base_url"], account, POP_UP_SECRET)
+    identity = shop.new_identity()
+    message = shop.message("two_lines", identity)
+    assert shop.send(message).status == 200
+    company.until("it is in quarantine", lambda: bool(company.query("quarantine", source=POP_UP)))
+    company.put("settings", {"kind": "channel_account", "name": POP_UP, "currencies": ["USD"]})
+    return Sent(identity, shop.order_id(identity), message)
 
 
 @pytest.fixture(scope="session")

@@ -47,6 +47,14 @@ def message(body: dict[str, Any] | str, number: int = 1, **changes: Any) -> dict
     return {"messageId": f"message-{number}", "body": json.dumps(envelope | changes)}
 
 
+def from_inbox(key: str) -> dict[str, Any]:
+    """A record whose body lies in the inbox bucket."""
+    record = message("")
+    envelope = json.loads(record["body"]) | {"body_s3_key": key}
+    del envelope["body"]
+    return record | {"body": json.dumps(envelope)}
+
+
 def hand_in(company: MainStreet, *records: dict[str, Any]) -> list[str]:
     """Has the function take these records; returns those that come again."""
     answer = company.function("queue_intake").handler({"Records": list(records)}, LambdaContext())
@@ -128,9 +136,7 @@ def test_a_body_too_large_for_the_queue_is_fetched_from_the_inbox(company: MainS
 
 
 def test_a_body_that_is_gone_from_the_inbox_is_kept_as_such(company: MainStreet) -> None:
-    gone = json.loads(message(mug_order())["body"]) | {"body_s3_key": "inbox/nothing-here"}
-    del gone["body"]
-    assert hand_in(company, {"messageId": "m", "body": json.dumps(gone)}) == []
+    assert hand_in(company, from_inbox("inbox/nothing-here")) == []
     (row,) = company.stage.rows("quarantine")
     assert (row["reason"], row["message"]["body_s3_key"]) == ("BODY_GONE", "inbox/nothing-here")
 
@@ -198,9 +204,11 @@ def test_an_order_of_501_lines_is_kept_with_its_cause(company: MainStreet) -> No
 
 def test_an_order_too_large_for_a_document_is_kept_with_its_cause(company: MainStreet) -> None:
     items = [line_item(number, sku=f"{number:03}" + "S" * 250, title="T" * 255) for number in range(500)]
-    assert hand_in(company, message(mug_order(line_items=items))) == []
+    inbox_body("inbox/large", json.dumps(mug_order(line_items=items)))
+    assert hand_in(company, from_inbox("inbox/large")) == []
     (row,) = company.stage.rows("quarantine")
-    assert row["reason"] == "TOO_LARGE"
+    assert (row["reason"], row["field"]) == ("TOO_LARGE", "lines")
+    assert row["message"]["body_s3_key"] == "inbox/large"
 
 
 def test_of_a_batch_only_what_failed_for_now_comes_again(company: MainStreet, faults: Faults) -> None:

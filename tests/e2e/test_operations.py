@@ -1,0 +1,201 @@
+"""What support and operations do with orders over the API, with the orders really moving underneath."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.e2e.company import Company, fresh
+from tools import web
+
+HOLD = {"type": "FRAUD_CHECK"}
+
+
+@pytest.fixture
+def held(company: Company) -> str:
+    """An own-shop order that is allocated and held, so that nothing releases it meanwhile."""
+    order_id = place(company, fresh("key"))
+    assert company.call("POST", f"/orders/{order_id}/holds", HOLD).status == 200
+    company.until("it waits for its hold alone", lambda: read(company, order_id).get("waiting_for") == "HOLD")
+    return order_id
+
+
+def place(company: Company, key: str, **changes: Any) -> str:
+    answer = company.call("POST", "/orders", company.direct_order() | changes, key=key)
+    assert answer.status == 201, answer.body
+    return str(answer.json()["order_id"])
+
+
+def read(company: Company, order_id: str) -> dict[str, Any]:
+    answer = company.call("GET", f"/orders/{order_id}")
+    assert answer.status == 200, answer.body
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def listed(company: Company, query: str) -> list[str]:
+    """Ids of every page of a list."""
+    found: list[str] = []
+    cursor = ""
+    for _ in range(100):
+        answer = company.call("GET", f"/orders?{query}{cursor}")
+        assert answer.status == 200, answer.body
+        page = answer.json()
+        found += [order["order_id"] for order in page["orders"]]
+        if page["cursor"] is None:
+            return found
+        cursor = f"&cursor={quote(page['cursor'])}"
+    raise AssertionError("the list does not end")
+
+
+def test_an_order_sent_twice_with_the_same_key_is_one_order(company: Company) -> None:
+    key = fresh("key")
+    body = company.direct_order()
+    first = company.call("POST", "/orders", body, key=key)
+    again = company.call("POST", "/orders", body, key=key)
+    other = company.call("POST", "/orders", body | {"total_minor": 1}, key=key)
+    assert (first.status, again.status, other.status) == (201, 200, 422)
+    assert first.json()["order_id"] == again.json()["order_id"]
+
+
+def test_an_order_of_our_own_shop_is_delivered_like_any_other(company: Company) -> None:
+    order_id = place(company, fresh("key"))
+    company.until("it is delivered", lambda: read(company, order_id)["status"] == "DELIVERED")
+    assert [event["type"] for event in read(company, order_id)["events"]][-1] == "ShipmentDelivered"
+
+
+def test_a_held_order_is_not_released_until_the_hold_is_gone(company: Company, held: str) -> None:
+    assert read(company, held)["fulfillments"][0]["request"] == "UNSUBMITTED"
+    explained = company.call("GET", f"/orders/{held}/explanation").json()
+    assert explained["waiting_for"] == "HOLD"
+    assert explained["who_can_unblock"] == "OPERATIONS"
+    assert company.call("DELETE", f"/orders/{held}/holds/fraud-check").status == 200
+    company.until("it is delivered", lambda: read(company, held)["status"] == "DELIVERED")
+
+
+def test_an_order_cancelled_by_support_is_never_sent_to_a_warehouse(company: Company, held: str) -> None:
+    answer = company.call("POST", f"/orders/{held}/cancellations", {"reason": "CUSTOMER_CHANGED_MIND"})
+    assert answer.json()["status"] == "CANCELLED"
+    assert held not in {request["order_id"] for request in company.system.outside.requested.values()}
+    company.until("its execution ends", lambda: _execution_status(company, held) == "SUCCEEDED")
+
+
+@pytest.mark.parametrize(("decision", "status"), [("CONTINUE", "DELIVERED"), ("CANCEL", "CANCELLED")])
+def test_a_persons_decision_ends_a_review(company: Company, decision: str, status: str) -> None:
+    order_id = place(company, fresh("key"), total_minor=1)
+    assert read(company, order_id)["reason_code"] == "TOTALS_MISMATCH"
+    company.until("its execution waits for the decision", lambda: _waits_in(company, order_id) == "Review")
+    assert company.call("POST", f"/orders/{order_id}/review", {"decision": decision}).status == 200
+    company.until(f"it is {status}", lambda: read(company, order_id)["status"] == status)
+    company.until("its execution ends", lambda: _execution_status(company, order_id) == "SUCCEEDED")
+
+
+def test_an_order_is_found_by_everything_people_know_of_it(company: Company) -> None:
+    sent = company.place("two_lines")
+    company.until_all([sent], status="DELIVERED")
+    document, buyer = company.document(sent), sent.identity.buyer
+    parcel = document["fulfillments"][0]["shipments"][0]
+    today = datetime.fromisoformat(document["placed_at"]).date()
+    for query in (
+        f"reference={quote(document['order_number'])}",
+        f"email={quote(buyer['email'].upper())}",
+        f"phone={quote(buyer['phone'])}",
+        f"tracking={parcel['carrier']}:{parcel['tracking_number']}",
+        f"customer={quote(document['customer_id'])}",
+        f"account={quote('shopify#main-street-goods')}&day={today.isoformat()}&limit=3",
+    ):
+        assert sent.order_id in listed(company, query), query
+
+
+def test_orders_that_wait_for_the_same_are_listed_page_by_page_the_most_overdue_first(company: Company) -> None:
+    orders = [place(company, fresh("key"), total_minor=1) for _ in range(3)]
+    whole = listed(company, "waiting_for=REVIEW&limit=100")
+    assert [one for one in whole if one in orders] == orders
+    assert listed(company, "waiting_for=REVIEW&limit=2") == whole
+    assert listed(company, "waiting_for=REVIEW&overdue=true") == []
+
+
+def test_people_are_shown_only_to_those_who_may_see_them(company: Company, held: str) -> None:
+    seen = company.call("GET", f"/orders/{held}?include=contact")
+    assert seen.json()["contact"]["email"] == company.direct_order()["customer"]["email"]
+    assert company.call("GET", f"/orders/{held}?include=contact", client="readonly").status == 403
+    assert "contact" not in read(company, held)
+
+
+def test_stock_is_shown_by_location_and_in_total(company: Company) -> None:
+    shown = company.call("GET", "/stock/MUG-STONE-350").json()
+    assert {one["location_id"] for one in shown["positions"]} >= {"WH-RENO", "STORE-SEATTLE"}
+    assert shown["totals"]["on_hand"] == sum(one["on_hand"] for one in shown["positions"])
+    assert company.call("GET", "/stock/NEVER-SOLD").status == 404
+
+
+def test_a_message_too_large_for_the_queue_becomes_an_order_like_any_other(company: Company) -> None:
+    sent = company.order("two_lines", _of_many_lines)
+    assert len(sent.message.body) > 200_000
+    company.deliver(sent.message)
+    company.until_all([sent], waiting_for="REVIEW", reason_code="TOTALS_MISMATCH")
+    assert len(company.document(sent)["lines"]) == 201
+
+
+def _of_many_lines(body: dict[str, Any]) -> None:
+    first, second = body["line_items"]
+    body["line_items"] = [first | {"id": first["id"] * 1000 + place} for place in range(200)] + [second]
+
+
+def test_the_oldest_events_of_a_very_long_story_are_kept_apart_and_still_read(company: Company, held: str) -> None:
+    grown = _with_a_long_story(company, held)
+    answer = company.call("POST", f"/orders/{held}/notes", {"text": "The last straw."})
+    assert answer.status == 200, answer.body
+    (row,) = company.query("order_history", order_id=held)
+    kept = company.query("orders", order_id=held)[0]["events"]
+    assert [event["sequence"] for event in row["events"] + kept] == list(range(1, grown + 2))
+    assert [event["sequence"] for event in read(company, held)["events"]] == list(range(1, grown + 2))
+
+
+def _with_a_long_story(company: Company, order_id: str) -> int:
+    """The order as after hundreds of notes, written by hand; returns how many events it has."""
+    (document,) = company.query("orders", order_id=order_id)
+    document["version"] += 1
+    note = {"type": "NoteAdded", "at": document["updated_at"], "actor": "test", "version": document["version"]}
+    first = len(document["events"]) + 1
+    document["events"] += [note | {"sequence": place, "data": {"filler": "x" * 400}} for place in range(first, 640)]
+    assert 300_000 < len(json.dumps(document)) < 390_000
+    company.put("orders", document)
+    return len(document["events"])
+
+
+def test_the_data_of_people_whose_orders_ended_long_ago_is_deleted(company: Company) -> None:
+    sent = company.place("two_lines")
+    company.until_all([sent], status="DELIVERED")
+    order_id, still_open = sent.order_id, place(company, fresh("key"), total_minor=1)
+    yesterday = "2026-01-01"
+    (document,) = company.query("orders", order_id=order_id)
+    company.put("orders", document | {"status_since": f"{yesterday}T00:00:00Z", "updated_at": f"{yesterday}T00:00:00Z"})
+    for one in (order_id, still_open):
+        (contact,) = company.query("contacts", order_id=one)
+        company.put("contacts", contact | {"purge_day": datetime.now(UTC).date().isoformat()})
+    purged = company.invoke("schedule-expiry", {})
+    assert purged["purged"] >= 1
+    assert company.query("contacts", order_id=order_id) == []
+    assert company.query("contacts", order_id=still_open)[0]["purge_day"] > datetime.now(UTC).date().isoformat()
+
+
+def test_an_old_address_of_the_api_is_answered_as_not_found(company: Company) -> None:
+    answer = web.send("GET", f"{company.system.description['base_url']}/no/such/path", {})
+    assert answer.status == 404
+
+
+def _execution_status(company: Company, order_id: str) -> str:
+    arn = company.system.description["state_machines"]["order_lifecycle"].replace(":stateMachine:", ":execution:")
+    execution = company.system.world.states.describe_execution(executionArn=f"{arn}:{order_id}-1")
+    return str(execution["status"])
+
+
+def _waits_in(company: Company, order_id: str) -> str:
+    """The state in which the order's execution waits."""
+    rows = company.query("waits", order_id=order_id)
+    return str(rows[0].get("state", "")) if rows else ""

@@ -33,9 +33,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
         "evaluated": swept.evaluated,
         "restarted": swept.restarted,
         "sent_again": swept.sent_again,
-        "left": swept.left,
+        "left": len(swept.failed),
     }
+    for order_id, reason in swept.failed.items():
+        logger.warning("left for the next sweep", extra={"order_id": order_id, "reason": reason})
     metrics.add_metric("ExecutionsRestarted", MetricUnit.Count, swept.restarted)
-    metrics.add_metric("OrdersOverdue", MetricUnit.Count, swept.evaluated)
+    metrics.add_metric("OrdersLookedAfter", MetricUnit.Count, swept.evaluated)
     logger.info("swept", extra=counts)
     return counts

@@ -132,7 +132,7 @@ def _group(source: str, message: Row) -> str:
 
 def _show(result: Replayed, *, as_json: bool) -> None:
     verb = "would be put back" if result.dry_run else "put back"
-    print(f"{result.replayed} messages of {result.source} {verb} on the queue.")
+    print(f"Messages of {result.source} {verb} on the queue: {result.replayed}")
     for reason, count in sorted(result.reasons.items()):
         print(f"  {count:6}  {reason}")
     if result.stayed:

@@ -51,7 +51,7 @@ class Range:
 
     def holds(self, event: Event) -> bool:
         """Whether the event happened in the range."""
-        return self.since <= event["at"] < self.until
+        return self.since <= str(event["at"]) < self.until
 
 
 @dataclass(slots=True)
@@ -151,7 +151,7 @@ def _republishing(stage: Stage, screen: Screen) -> Republishing:
 
 def _show(result: Republished, *, as_json: bool) -> None:
     verb = "would be published" if result.dry_run else "published"
-    print(f"{result.events} events of {result.orders} orders {verb} again ({result.orders_read} orders looked at).")
+    print(f"Events {verb} again: {result.events} (orders: {result.orders} of {result.orders_read} looked at)")
     if result.refused_at:
         print("The bus took no more. Run this again: subscribers drop what they have.")
     if as_json:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from oms.stores.attribute_values import from_item, to_item
+from oms.stores.stock import StockStore
+from oms.usecases.stock import take_snapshot
 from tools import orders_view, signing, web
 from tools.local_stack import PROJECT
 from tools.shop import SIGNATURE_HEADER, Identity, Message
@@ -18,9 +21,11 @@ from tools.waiting import wait_until
 from tools.world import token
 
 API_ORDER = PROJECT / "events" / "api_orders" / "create_order.json"
-DIRECT_ACCOUNT = "own-shop"
 POP_UP = "shopify#pop-up"
 """A shop whose first message comes before it is set up."""
+CLOSED_PORT = 9
+LONG_STORY = 640
+LONG_DOCUMENT_BYTES, LARGEST_DOCUMENT_BYTES = 300_000, 390_000
 USUAL_SECONDS = 60.0
 LONG_SECONDS = 120.0
 FAR_AHEAD = timedelta(days=60)
@@ -90,10 +95,9 @@ class Company:
         return web.send(method, self.system.description["base_url"] + path, headers, data)
 
     def direct_order(self) -> dict[str, Any]:
-        """The body of an order placed with us directly, by a channel account of the tests."""
+        """The body of an order placed with us directly, named by its Idempotency-Key."""
         body: dict[str, Any] = json.loads(json.loads(API_ORDER.read_text())["body"])
-        body["account"] = DIRECT_ACCOUNT
-        del body["channel_order_id"]  # then the Idempotency-Key names the order
+        del body["channel_order_id"]
         return body
 
     # what operations do
@@ -102,6 +106,37 @@ class Company:
         """Runs the sweep over every open order, whenever it is due; returns its counts."""
         due_before = (datetime.now(UTC) + FAR_AHEAD).isoformat()
         return self.invoke("schedule-sweep", {"due_before": due_before})
+
+    def sweep_until(self, what: str, condition: Callable[[], bool]) -> None:
+        """Sweeps again and again, as the schedule does every minute, until the condition holds."""
+        swept = wait_until(condition, LONG_SECONDS, meanwhile=self.sweep)
+        assert swept, f"no sweep made it happen that {what}"
+
+    @contextmanager
+    def down(self, location_id: str) -> Iterator[None]:
+        """Nobody answers at the location's address."""
+        (location,) = self.query("locations", location_id=location_id)
+        self.put("locations", location | {"endpoint_url": f"http://127.0.0.1:{CLOSED_PORT}/"})
+        try:
+            yield
+        finally:
+            self.put("locations", location)
+
+    def count(self, sku: str, location_id: str, units: int) -> None:
+        """Somebody counted so many units of a SKU at a location."""
+        stock = StockStore(self.system.world.tables, f"{self.system.stack.stack_name}-")
+        take_snapshot(stock, location_id, {sku: units}, datetime.now(UTC))
+
+    def lengthen(self, order_id: str) -> int:
+        """Makes the order's document as long as after hundreds of notes; returns how many events it has then."""
+        (document,) = self.query("orders", order_id=order_id)
+        version, at = document["version"] + 1, document["updated_at"]
+        note = {"type": "NoteAdded", "at": at, "actor": "test", "version": version, "data": {"filler": "x" * 400}}
+        first = len(document["events"]) + 1
+        document["events"] += [note | {"sequence": place} for place in range(first, LONG_STORY)]
+        assert LONG_DOCUMENT_BYTES < len(json.dumps(document)) < LARGEST_DOCUMENT_BYTES
+        self.put("orders", document | {"version": version})
+        return len(document["events"])
 
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
         """The answer of a function invoked by hand."""

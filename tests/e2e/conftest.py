@@ -10,14 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.company import DIRECT_ACCOUNT, POP_UP, Company, Sent
-from tools import system
+from tests.e2e.company import POP_UP, Company, Sent
+from tools import stand_ins, system
 from tools.console import Screen
 from tools.shop import Shop
 
+QUICK_SECONDS = 0.5
+"""How long the stand-ins take where the demonstration lets people watch."""
+
+POP_UP_SECRET = "what-the-pop-up-shop-signs-with"
+
 # The demonstration counts what its orders cost, so it has the system for itself; permissions are judged by the calls
 # that all the others made.
-POP_UP_SECRET = "what-the-pop-up-shop-signs-with"
 FIRST, LAST = "test_demonstration", "test_permissions"
 
 
@@ -31,10 +35,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     """The running company, on free ports, in a folder of its own; ended whatever happens."""
     place = system.Place(_free_port(), _free_port(), tmp_path_factory.mktemp("oms"))
-    with ExitStack() as cleanup:
-        company = Company(system.start(place, Screen(), cleanup))
-        company.put("settings", {"kind": "channel_account", "name": f"web#{DIRECT_ACCOUNT}", "currencies": ["USD"]})
-        yield company
+    with ExitStack() as cleanup, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stand_ins, "SECONDS_TO_DEPARTURE", QUICK_SECONDS)
+        patch.setattr(stand_ins, "SECONDS_ON_THE_ROAD", QUICK_SECONDS)
+        yield Company(system.start(place, Screen(), cleanup))
 
 
 def _free_port() -> int:

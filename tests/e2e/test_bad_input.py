@@ -14,7 +14,6 @@ from tools.shop import Message
 
 SOURCE = "shopify#main-street-goods"
 LARGEST_MESSAGE = 1_500_000
-WHOLE_SCOPE = "operations"
 
 # webhooks that are refused at the door
 
@@ -119,6 +118,16 @@ def test_what_cannot_be_understood_is_thanked_for_and_kept_with_its_cause(
     assert field in row.get("field", "")
     assert row["message"]["message_id"] == message_id
     assert company.document(sent) == {}
+
+
+def test_a_webhook_that_is_delivered_again_is_thanked_for_and_changes_nothing(company: Company) -> None:
+    sent = company.place("kit")
+    company.until_all([sent], waiting_for="REVIEW")
+    before = company.document(sent)
+    for _ in range(3):
+        company.deliver(sent.message)
+    company.until("all are taken in", lambda: company.system.world.queue_is_idle("intake"))
+    assert company.document(sent) == before
 
 
 # orders that a person must look at

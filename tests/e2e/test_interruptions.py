@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
-from tests.e2e.company import LONG_SECONDS, Company, Sent
-from tools.waiting import wait_until
+import pytest
 
-# Budgets of the waits are hours; a sweep that is told to look far ahead stands for their passing.
-CLOSED_PORT = 9
+from tests.e2e.company import LONG_SECONDS, Company, Sent
+from tools import stand_ins
+
+SLOW_CARRIER_SECONDS = 8.0
 
 
 def test_after_stopping_every_execution_the_sweep_brings_every_order_to_its_end(company: Company) -> None:
@@ -20,13 +22,13 @@ def test_after_stopping_every_execution_the_sweep_brings_every_order_to_its_end(
     orders = [*delivered, short, unpaid]
     company.until("all have an execution", lambda: len(company.executions(orders)) == len(orders))
     assert company.stop_executions(orders) >= len(delivered)
-    _sweep_until(company, "all are released", lambda: _all_released(company, delivered))
+    company.sweep_until("all are released", lambda: _all_released(company, delivered))
     assert company.stop_executions(orders) >= 1
     company.deliver(company.system.world.shop.message("cancelled", unpaid.identity, seconds_later=1))
-    _sweep_until(company, "all are delivered", lambda: company.all_have(delivered, status="DELIVERED"))
+    company.sweep_until("all are delivered", lambda: company.all_have(delivered, status="DELIVERED"))
     company.until_all([unpaid], status="CANCELLED")
     company.until_all([short], waiting_for="STOCK")
-    company.until("the executions end as their orders did", lambda: _ended(company, [*delivered, unpaid]))
+    company.until("no execution is left behind", lambda: _ended(company, [*delivered, unpaid]))
     _assert_told_once(company, delivered)
 
 
@@ -35,7 +37,10 @@ def test_orders_that_nothing_wakes_end_the_same_by_the_sweep_alone(company: Comp
         orders = [company.place("two_lines"), company.place("must_be_split")]
         company.until("both exist", lambda: len(company.orders(orders)) == len(orders))
         assert company.executions(orders) == []
-        _sweep_until(company, "both are delivered", lambda: company.all_have(orders, status="DELIVERED"))
+        company.sweep_until("both are allocated", lambda: company.all_have(orders, status="ALLOCATED"))
+        company.stop_executions(orders)
+        company.until("nobody may cancel any more", lambda: _is_over_cancel_window(company, orders))
+        company.sweep_until("both are delivered", lambda: company.all_have(orders, status="DELIVERED"))
         before = company.orders(orders)
     # What the stream held meanwhile now wakes executions whose orders are done.
     company.until("their executions end", lambda: _ended(company, orders))
@@ -45,9 +50,22 @@ def test_orders_that_nothing_wakes_end_the_same_by_the_sweep_alone(company: Comp
     _assert_told_once(company, orders)
 
 
+def test_an_execution_that_begins_when_all_has_shipped_only_waits_for_the_carrier(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stand_ins, "SECONDS_ON_THE_ROAD", SLOW_CARRIER_SECONDS)
+    sent = company.place("two_lines")
+    company.until_all([sent], LONG_SECONDS, status="SHIPPED")
+    assert company.stop_executions([sent]) == 1
+    company.sweep_until("another execution waits for it", lambda: len(company.executions([sent])) == 2)
+    company.until_all([sent], status="DELIVERED")
+    company.until("its execution ends", lambda: company.executions([sent])[-1]["status"] == "SUCCEEDED")
+    _assert_told_once(company, [sent])
+
+
 def test_a_warehouse_that_is_down_gets_its_request_when_it_is_up_again(company: Company) -> None:
     destination = "location#WH-RENO"
-    with _down(company, "WH-RENO"):
+    with company.down("WH-RENO"):
         sent = company.place("must_be_split")
         company.until(
             "the request failed", lambda: _delivery(company, destination, sent).get("status") == "FAILED", LONG_SECONDS
@@ -57,7 +75,7 @@ def test_a_warehouse_that_is_down_gets_its_request_when_it_is_up_again(company: 
         assert failed["last_error"].startswith("Unavailable")
         assert failed["failed_destination"] == destination
         assert company.document(sent)["waiting_for"] in ("LOCATION_ANSWER", "PICK", "SHIP", "DELIVERY")
-    _sweep_until(company, "it is delivered", lambda: company.all_have([sent], status="DELIVERED"))
+    company.sweep_until("it is delivered", lambda: company.all_have([sent], status="DELIVERED"))
     told = _delivery(company, destination, sent)
     assert told["status"] == "SENT"
     assert "failed_destination" not in told
@@ -68,10 +86,9 @@ def _not_paid_yet(body: dict[str, Any]) -> None:
     body["financial_status"] = "pending"
 
 
-def _sweep_until(company: Company, what: str, condition: Any) -> None:
-    """Sweeps again and again, as the schedule does every minute, until the condition holds."""
-    swept = wait_until(condition, LONG_SECONDS, meanwhile=company.sweep)
-    assert swept, f"no sweep made it happen that {what}"
+def _is_over_cancel_window(company: Company, sent: list[Sent]) -> bool:
+    now = datetime.now(UTC)
+    return all(datetime.fromisoformat(document["release_after"]) < now for document in company.orders(sent))
 
 
 def _all_released(company: Company, sent: list[Sent]) -> bool:
@@ -82,10 +99,10 @@ def _all_released(company: Company, sent: list[Sent]) -> bool:
 
 
 def _ended(company: Company, sent: list[Sent]) -> bool:
-    """Whether no execution runs, and each order's newest one succeeded."""
-    newest = {one["name"].rsplit("-", 1)[0]: one["status"] for one in company.executions(sent)}
-    statuses = [one["status"] for one in company.executions(sent)]
-    return len(newest) == len(sent) and "RUNNING" not in statuses and set(newest.values()) == {"SUCCEEDED"}
+    """Whether each order had an execution, and none is left running."""
+    executions = company.executions(sent)
+    names = {one["name"].rsplit("-", 1)[0] for one in executions}
+    return len(names) == len(sent) and all(one["status"] != "RUNNING" for one in executions)
 
 
 def _assert_told_once(company: Company, sent: list[Sent]) -> None:
@@ -100,17 +117,6 @@ def _assert_told_once(company: Company, sent: list[Sent]) -> None:
 def _delivery(company: Company, destination: str, sent: Sent) -> dict[str, Any]:
     rows = company.query("deliveries", destination=destination)
     return next((row for row in rows if row["message_key"].startswith(f"{sent.order_id}#")), {})
-
-
-@contextmanager
-def _down(company: Company, location_id: str) -> Iterator[None]:
-    """Nobody answers at the location's address."""
-    (location,) = company.query("locations", location_id=location_id)
-    company.put("locations", location | {"endpoint_url": f"http://127.0.0.1:{CLOSED_PORT}/warehouses/{location_id}"})
-    try:
-        yield
-    finally:
-        company.put("locations", location)
 
 
 @contextmanager

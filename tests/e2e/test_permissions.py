@@ -32,6 +32,9 @@ RARE = {
     ("dynamodb:PutItem", "*:table/oms-local-order_history"): (
         "a document of 300 KB moves its oldest events; driven for api_orders, the others write through the same store"
     ),
+    ("dynamodb:GetItem", "*:table/oms-local-idempotency"): (
+        "Powertools reads a record by itself only where DynamoDB did not send it along with the refused write"
+    ),
 }
 """(action, resource) of permissions that some functions need for what these tests do not bring about in each."""
 
@@ -74,7 +77,7 @@ def _granted() -> Iterator[Use]:
 
 def arn(action: str, resource: str) -> str:
     """The ARN of what a call names as its API does: a table, an address of a queue, a bucket with its key."""
-    service = action.split(":")[0]
+    service = action.partition(":")[0]
     if service == "secretsmanager":
         # AWS appends six characters of its own to a secret's name.
         return f"arn:aws:secretsmanager:{REGION}:{ACCOUNT_ID}:secret:{resource}-abcdef"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -240,8 +241,13 @@ def shelve(stage: Stage, units: dict[str, int], location_id: str = "WH-EAST") ->
     return {(sku, location_id): quantity for sku, quantity in units.items()}
 
 
-def balance(stage: Stage, opening: dict[tuple[str, str], int] | None = None) -> None:
-    """Every position is what it opened with plus its movements, and holds committed what the orders hold."""
+def balance(
+    stage: Stage, opening: dict[tuple[str, str], int] | None = None, *, only: Collection[str] | None = None
+) -> None:
+    """Every position is what it opened with plus its movements, and holds committed what the orders hold.
+
+    `only` these skus are looked at, all without it.
+    """
     opening = STOCK | (opening or {})
     moved: dict[tuple[str, str], Counter[str]] = {}
     for row in stage.rows("stock_movements"):
@@ -249,7 +255,7 @@ def balance(stage: Stage, opening: dict[tuple[str, str], int] | None = None) -> 
     held = held_by_orders(stage)
     positions = {(row["sku"], row["location_id"]): row for row in stage.rows("stock")}
     assert set(moved) | set(held) <= set(positions)
-    for key, row in positions.items():
+    for key, row in ((key, row) for key, row in positions.items() if only is None or key[0] in only):
         changes = moved.get(key, Counter())
         stands = {bucket.value: row.get(bucket.value, 0) for bucket in Bucket}
         began = Counter({"on_hand": opening.get(key, 0), "available": opening.get(key, 0)})

@@ -95,6 +95,14 @@ def test_an_older_state_of_the_order_is_passed_over(company: MainStreet) -> None
     assert everything(company.stage) == before
 
 
+def test_a_repeat_told_in_fractions_of_a_second_changes_nothing(company: MainStreet) -> None:
+    record = message(mug_order(updated_at="2026-03-01T05:01:00.750-07:00"))
+    assert hand_in(company, record) == []
+    before = everything(company.stage)
+    assert hand_in(company, record) == []
+    assert everything(company.stage) == before
+
+
 def test_a_cancellation_before_release_gives_the_stock_back(company: MainStreet) -> None:
     company.play_all(*TO_BE_CANCELLED, ("queue_allocation", "three_orders"))
     assert sum(held_by_orders(company.stage).values()) == 3

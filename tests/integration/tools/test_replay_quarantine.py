@@ -71,7 +71,7 @@ def test_a_dry_run_says_what_would_go_back_and_moves_nothing(
 ) -> None:
     keep(SOURCE, 1)
     assert run("--source", SOURCE, "--dry-run") == 0
-    assert "1 messages of shopify#main would be put back" in capsys.readouterr().out
+    assert "Messages of shopify#main would be put back on the queue: 1" in capsys.readouterr().out
     assert stage.messages("intake") == []
     assert len(stage.rows("quarantine")) == 1
 

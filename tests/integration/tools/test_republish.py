@@ -96,7 +96,7 @@ def test_a_dry_run_publishes_nothing_and_says_how_much_it_would(
     put_order(stage, "one", MORNING, NOON)
     assert run("--from", MORNING, "--to", EVENING, "--dry-run") == 0
     assert bus == []
-    assert "2 events of 1 orders would be published again" in capsys.readouterr().out
+    assert "Events would be published again: 2 (orders: 1 of 1 looked at)" in capsys.readouterr().out
 
 
 def test_a_bus_that_refuses_ends_the_command_with_what_to_do_next(

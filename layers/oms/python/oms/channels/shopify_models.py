@@ -28,8 +28,9 @@ _LONGEST_TEXT = 10_000
 
 
 def _utc(moment: datetime) -> datetime:
+    """UTC in whole seconds, as documents hold it: a repeat must not look newer than what was stored of it."""
     try:
-        return moment.astimezone(UTC)
+        return moment.astimezone(UTC).replace(microsecond=0)
     except OverflowError as error:
         raise ValueError("beyond the calendar") from error
 

@@ -21,7 +21,7 @@ _IAM_NAMES = {
     "SendMessageBatch": "SendMessage",
     "PutEvents": "PutEvents",
 }
-_PREFIXES = {"stepfunctions": "states", "events": "events"}
+_PREFIXES = {"sfn": "states", "eventbridge": "events"}
 _READS = frozenset({"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"})
 _RESOURCE_PARAMETERS = (
     "TableName",
@@ -55,7 +55,7 @@ class CallRecorder:
     ) -> None:
         parameters = context.get("recorded", {})
         service = model.service_model.service_id.hyphenize()
-        prefix = _PREFIXES.get(service, "states" if service == "sfn" else service.replace("-", ""))
+        prefix = _PREFIXES.get(service, service.replace("-", ""))
         capacity = _capacities(model.name, parsed)
         for action, resource in _calls(model.name, parameters):
             call = {

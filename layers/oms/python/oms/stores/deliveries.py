@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from oms.domain.changes import Delivery
 from oms.stores.documents import format_time, to_document
-from oms.stores.table import Table
+from oms.stores.table import ConditionFailedError, Table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -42,7 +42,10 @@ class DeliveriesStore:
         )
 
     def failed(self, destination: str, message_key: str, error: str, now: datetime) -> None:
-        """Notes an attempt that failed, and why; shows in `by_failed` until one succeeds."""
+        """Notes an attempt that failed, and why; shows in `by_failed` until one succeeds.
+
+        A message that was taken before stays SENT: it is only sent again because nobody answered it.
+        """
         expression = (
             "SET #status = :failed, last_error = :error, failed_destination = :destination, failed_at = :now"
             " ADD attempts :one"
@@ -56,7 +59,10 @@ class DeliveriesStore:
             ":sent": "SENT",
         }
         key = _key(destination, message_key)
-        self.table.update(key, expression, values, "attribute_not_exists(message_key) OR #status <> :sent")
+        try:
+            self.table.update(key, expression, values, "attribute_not_exists(message_key) OR #status <> :sent")
+        except ConditionFailedError:
+            return
 
 
 def _key(destination: str, message_key: str) -> dict[str, str]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from oms.domain.errors import Retryable
 from oms.domain.order import WaitingFor
 from oms.domain.release import request_delivery, unanswered
 from oms.usecases.outbound import trigger
@@ -28,12 +27,12 @@ LOOK_AHEAD = {WaitingFor.STOCK: timedelta(days=365)}
 
 @dataclass(slots=True)
 class Swept:
-    """What a sweep did; `left` are orders that failed and stay due."""
+    """What a sweep did; `failed` maps orders that failed, and so stay due, to the class of the error."""
 
     evaluated: int = 0
     restarted: int = 0
     sent_again: int = 0
-    left: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +75,5 @@ class Sweep:
             for fulfillment in unanswered(order):
                 self.outbound.send(*trigger(request_delivery(order, fulfillment)))
                 swept.sent_again += 1
-        except Retryable:
-            swept.left += 1
+        except Exception as error:  # noqa: BLE001 - one order that fails must not keep the others from their turn
+            swept.failed[order_id] = type(error).__name__

@@ -34,5 +34,6 @@ def handler(event: dict[str, Any], context: object) -> BatchAnswer:
     metrics.add_metric("ReportsApplied", MetricUnit.Count, len(reports) - len(applied.failed))
     if applied.refused:
         metrics.add_metric("OrdersQuarantined", MetricUnit.Count, applied.refused)
-    logger.info("reports applied", extra={"reports": len(reports), "failed": len(applied.failed)})
+    why = sorted(set(applied.failed.values()))
+    logger.info("reports applied", extra={"reports": len(reports), "failed": len(applied.failed), "why": why})
     return failures(applied.failed)

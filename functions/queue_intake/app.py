@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -72,6 +73,14 @@ def _quarantine(message: dict[str, Any], error: Permanent) -> None:
         "error": str(error) if invalid or isinstance(error, NotFound) else "",
     }
     source = f"{message.get('channel', 'unknown')}#{message.get('account', 'unknown')}"
-    quarantine.put(source, str(message.get("message_id", "unknown")), now(), cause, message)
+    quarantine.put(source, str(message.get("message_id", "unknown")), _received_at(message), cause, message)
     metrics.add_metric("OrdersQuarantined", MetricUnit.Count, 1)
     logger.warning("quarantined", extra={"reason": cause["reason"], "field": cause["field"]})
+
+
+def _received_at(message: dict[str, Any]) -> datetime:
+    """When the message came in: the same each time the queue hands it over, so that it is one row."""
+    try:
+        return datetime.fromisoformat(str(message.get("received_at")))
+    except ValueError:
+        return now()

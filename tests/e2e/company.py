@@ -122,6 +122,23 @@ class Company:
         finally:
             self.put("locations", location)
 
+    @contextmanager
+    def nobody_wakes(self) -> Iterator[None]:
+        """The stream's first reader, which starts and wakes executions, is switched off."""
+        client = self.client("lambda")
+        function = f"{self.system.stack.stack_name}-stream-orders"
+        (mapping,) = client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
+        client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+        try:
+            yield
+        finally:
+            client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+
+    def waits_in(self, order_id: str) -> str:
+        """The state in which the order's execution waits; empty before the first."""
+        rows = self.query("waits", order_id=order_id)
+        return str(rows[0].get("state", "")) if rows else ""
+
     def count(self, sku: str, location_id: str, units: int) -> None:
         """Somebody counted so many units of a SKU at a location."""
         stock = StockStore(self.system.world.tables, f"{self.system.stack.stack_name}-")

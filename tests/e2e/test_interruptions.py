@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,7 +31,7 @@ def test_after_stopping_every_execution_the_sweep_brings_every_order_to_its_end(
 
 
 def test_orders_that_nothing_wakes_end_the_same_by_the_sweep_alone(company: Company) -> None:
-    with _nobody_wakes(company):
+    with company.nobody_wakes():
         orders = [company.place("two_lines"), company.place("must_be_split")]
         company.until("both exist", lambda: len(company.orders(orders)) == len(orders))
         assert company.executions(orders) == []
@@ -117,16 +115,3 @@ def _assert_told_once(company: Company, sent: list[Sent]) -> None:
 def _delivery(company: Company, destination: str, sent: Sent) -> dict[str, Any]:
     rows = company.query("deliveries", destination=destination)
     return next((row for row in rows if row["message_key"].startswith(f"{sent.order_id}#")), {})
-
-
-@contextmanager
-def _nobody_wakes(company: Company) -> Iterator[None]:
-    """The stream's first reader, which starts and wakes executions, is switched off."""
-    client = company.client("lambda")
-    function = f"{company.system.stack.stack_name}-stream-orders"
-    (mapping,) = client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
-    client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
-    try:
-        yield
-    finally:
-        client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)

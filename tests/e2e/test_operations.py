@@ -74,6 +74,7 @@ def test_a_held_order_is_not_released_until_the_hold_is_gone(company: Company, h
     explained = company.call("GET", f"/orders/{held}/explanation").json()
     assert explained["waiting_for"] == "HOLD"
     assert explained["who_can_unblock"] == "OPERATIONS"
+    company.until("nothing but the hold stops it", lambda: company.waits_in(held) == "Fulfill")
     assert company.call("DELETE", f"/orders/{held}/holds/fraud-check").status == 200
     company.until("it is delivered", lambda: read(company, held)["status"] == "DELIVERED")
 
@@ -89,7 +90,7 @@ def test_an_order_cancelled_by_support_is_never_sent_to_a_warehouse(company: Com
 def test_a_persons_decision_ends_a_review(company: Company, decision: str, status: str) -> None:
     order_id = place(company, fresh("key"), total_minor=1)
     assert read(company, order_id)["reason_code"] == "TOTALS_MISMATCH"
-    company.until("its execution waits for the decision", lambda: _waits_in(company, order_id) == "Review")
+    company.until("its execution waits for the decision", lambda: company.waits_in(order_id) == "Review")
     assert company.call("POST", f"/orders/{order_id}/review", {"decision": decision}).status == 200
     company.until(f"it is {status}", lambda: read(company, order_id)["status"] == status)
     company.until("its execution ends", lambda: _execution_status(company, order_id) == "SUCCEEDED")
@@ -98,7 +99,10 @@ def test_a_persons_decision_ends_a_review(company: Company, decision: str, statu
 def test_an_order_that_waited_for_stock_ships_once_there_is_enough(company: Company) -> None:
     sent = company.place("more_than_there_is")
     company.until_all([sent], waiting_for="STOCK")
+    company.until("its execution waits for stock", lambda: company.waits_in(sent.order_id) == "AwaitStock")
     assert sent.order_id in [row["order_id"] for row in company.query("backorders", sku=SHORT_SKU)]
+    # A change that is no stock wakes nothing: there still is not enough.
+    assert company.call("POST", f"/orders/{sent.order_id}/notes", {"text": "Due on Friday."}).status == 200
     try:
         company.count(SHORT_SKU, SHORT_AT, PLENTY)
         company.sweep_until("it is delivered", lambda: company.all_have([sent], status="DELIVERED"))
@@ -217,9 +221,3 @@ def _execution_status(company: Company, order_id: str) -> str:
     arn = company.system.description["state_machines"]["order_lifecycle"].replace(":stateMachine:", ":execution:")
     execution = company.system.world.states.describe_execution(executionArn=f"{arn}:{order_id}-1")
     return str(execution["status"])
-
-
-def _waits_in(company: Company, order_id: str) -> str:
-    """The state in which the order's execution waits."""
-    rows = company.query("waits", order_id=order_id)
-    return str(rows[0].get("state", "")) if rows else ""

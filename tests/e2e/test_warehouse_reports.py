@@ -43,6 +43,20 @@ def test_work_that_a_location_rejects_is_done_by_another(company: Company) -> No
     _assert_every_unit_left_once(company, sent)
 
 
+def test_work_rejected_while_nothing_is_woken_is_done_by_another_by_the_sweep_alone(company: Company) -> None:
+    sent = company.place("two_lines")
+    company.until("it has a location", lambda: bool(company.document(sent).get("fulfillments")))
+    first = company.document(sent)["fulfillments"][0]["location_id"]
+    with company.down(first):
+        work = _asked_of(company, sent, first)
+        company.until("its execution waits", lambda: company.waits_in(sent.order_id) == "Fulfill")
+        with company.nobody_wakes():
+            _report(company, first, "fulfillment.rejected", work, reason_code="OTHER")
+            company.until("it was heard", lambda: _work_of(company, sent, first)["request"] == "REJECTED")
+            company.sweep_until("another delivers it", lambda: company.all_have([sent], status="DELIVERED"))
+    _assert_every_unit_left_once(company, sent)
+
+
 def test_a_report_of_work_that_a_location_was_never_given_is_refused(company: Company) -> None:
     answer = _send_report(company, RENO, "fulfillment.accepted", {"fulfillment_id": "shopify-nobody-1-f1"})
     assert answer.status == 404

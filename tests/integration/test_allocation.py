@@ -233,3 +233,25 @@ def test_a_crash_between_two_parts_ends_the_same_once_the_message_comes_again(
     assert story(stage, order_id()) == ["OrderReceived", *["OrderAllocated"] * 3]
     assert len(held_by_orders(stage)) == 81
     balance(stage, opening)
+
+
+def test_a_document_that_can_not_be_read_costs_the_batch_only_its_own_message(stage: Stage) -> None:
+    made = worker()
+    broken, whole = placed(made, 1, 2)
+    document = made.orders.get_document(broken)
+    assert document is not None
+    stage.put("orders", document | {"placed_at": "not a time"})
+    assert made.allocate(broken, whole) == [broken]
+    assert stage.order(whole).status is OrderStatus.ALLOCATED
+
+
+def test_work_allocated_in_parts_costs_what_its_one_parcel_costs(stage: Stage) -> None:
+    shelve(stage, MANY)
+    made = worker()
+    placed(made, 1, lines=MANY)
+    plan = made.allocation.sourcing.route(
+        stage.order(order_id()), made.allocation.sourcing.look([stage.order(order_id())])
+    )
+    made.allocate(order_id())
+    (work,) = stage.order(order_id()).fulfillments
+    assert work.cost_minor == plan.cost_minor

@@ -178,3 +178,49 @@ def test_a_repeat_and_an_older_state_change_nothing(stage: Stage) -> None:
     older = incoming(channel_updated_at=at(-1), cancelled_at=at(-1))
     assert made.take(older, hours=1).taken is Taken.STALE
     assert everything(stage) == before
+
+
+@pytest.mark.parametrize("what", ["cancelled", "address", "units"])
+def test_newer_messages_with_a_wish_that_was_decided_do_not_ask_again(stage: Stage, what: str) -> None:
+    """A channel repeats an ungranted wish in every message it sends from then on."""
+    made = worker()
+    released(made)
+    fewer = (line("L1", "MUG", 2, left=1), line("L2", "BOWL", 1))
+    wish = {
+        "cancelled": {"cancelled_at": at(1)},
+        "address": {"contact": MOVED},
+        "units": {"lines": fewer},
+    }[what]
+    made.take(replace(incoming(channel_updated_at=at(1)), **wish), hours=1)
+    made.decisions.resolve_review(order_id(), "desk", at(2))
+    for hours in (3, 4):
+        made.take(replace(incoming(channel_updated_at=at(hours)), **wish), hours=hours)
+    order = stage.order(order_id())
+    assert order.review is None
+    assert order.channel_updated_at == at(4)
+    assert story(stage, order_id()).count("ReviewRequested") == 1
+
+
+def test_a_second_new_address_after_release_is_asked_about_as_the_first_was(stage: Stage) -> None:
+    made = worker()
+    released(made)
+    made.take(incoming(channel_updated_at=at(1), contact=MOVED), hours=1)
+    made.decisions.resolve_review(order_id(), "desk", at(2))
+    made.take(incoming(channel_updated_at=at(3), contact=NEXT_DOOR), hours=3)
+    order = stage.order(order_id())
+    assert order.review is not None
+    assert order.review.detail == "change address"
+    contact = stage.rows("contacts")[0]
+    assert (contact["ship_to"]["city"], contact["asked_ship_to"]["address1"]) == ("Albany", "3 Test Street")
+
+
+def test_a_new_address_for_more_positions_than_one_change_may_free_is_put_to_a_person(stage: Stage) -> None:
+    many = {f"SKU-{number:03}": 1 for number in range(45)}
+    shelve(stage, many)
+    made = worker()
+    allocated(made, many)
+    held = held_by_orders(stage)
+    result = made.take(incoming(lines=many, contact=MOVED, channel_updated_at=at(1)), hours=1)
+    assert result.order.review is not None
+    assert result.order.review.reason == "CHANNEL_EDIT"
+    assert held_by_orders(stage) == held

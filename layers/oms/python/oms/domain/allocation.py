@@ -94,7 +94,7 @@ def _assigned(order: Order, assignments: Sequence[Assignment]) -> tuple[Fulfillm
             fulfillments.append(_fulfillment(order, len(fulfillments) + 1, one, new_lines))
         else:
             known = fulfillments[index]
-            cost = known.cost_minor + one.cost_minor
+            cost = max(known.cost_minor, one.cost_minor)  # the first part was priced with all that follows
             fulfillments[index] = replace(known, lines=known.lines + new_lines, cost_minor=cost)
     return tuple(fulfillments)
 

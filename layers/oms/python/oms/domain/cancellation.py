@@ -20,6 +20,12 @@ def open_units(order: Order) -> dict[str, int]:
     return {line_id: quantity for line_id, quantity in units.items() if quantity}
 
 
+def held_positions(order: Order) -> int:
+    """Stock positions that hold units for work not released yet."""
+    open_work = (one for one in order.fulfillments if not is_released(one))
+    return len({(line.sku, one.location_id) for one in open_work for line in one.lines if line.open})
+
+
 def cancel(order: Order, units: Mapping[str, int], context: Context, reason: str) -> OrderChange | None:
     """The change that cancels these units per line, or its first part; None when nothing is left to cancel.
 

@@ -219,7 +219,7 @@ def _give_back(
     missing = _missing(one, report)
     if not missing:
         return None
-    lines = tuple(_short_fulfillment_line(line, missing.get(line.line_id, 0)) for line in one.lines)
+    lines = tuple(_short_fulfillment_line(line, missing.get(line.line_id, 0), report.message_id) for line in one.lines)
     left, shipped = sum(line.open + line.picked for line in lines), sum(line.shipped for line in lines)
     rejected = event is EventType.FULFILLMENT_REJECTED
     ended = Work.SHIPPED if shipped else Work.INCOMPLETE
@@ -245,19 +245,22 @@ def _missing(one: Fulfillment, report: FulfillmentReport) -> dict[str, int]:
     missing = {}
     for line in one.lines:
         at_work = line.open + line.picked
-        told = report.lines.get(line.line_id, 0) - line.shorted if report.lines else at_work
-        if min(told, at_work) > 0:
+        told = report.lines.get(line.line_id, 0) if report.lines else at_work
+        if report.message_id not in line.shorted_by and min(told, at_work) > 0:
             missing[line.line_id] = min(told, at_work)
     return dict(list(missing.items())[:MAX_POSITIONS_PER_CHANGE])
 
 
-def _short_fulfillment_line(line: FulfillmentLine, quantity: int) -> FulfillmentLine:
+def _short_fulfillment_line(line: FulfillmentLine, quantity: int, message_id: str) -> FulfillmentLine:
+    if not quantity:
+        return line
     from_open = min(line.open, quantity)
     return replace(
         line,
         open=line.open - from_open,
         picked=line.picked - (quantity - from_open),
         shorted=line.shorted + quantity,
+        shorted_by=(*line.shorted_by, message_id),
     )
 
 

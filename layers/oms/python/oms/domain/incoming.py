@@ -43,13 +43,17 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """A person's data. It goes to `contacts` and nowhere else."""
+    """A person's data. It goes to `contacts` and nowhere else.
+
+    `asked_ship_to` is a new address that came when parcels could be on their way: a person was asked about it.
+    """
 
     name: str = ""
     email: str = ""
     phone: str = ""
     ship_to: Address = field(default_factory=Address)
     bill_to: Address = field(default_factory=Address)
+    asked_ship_to: Address | None = None
     free_text: dict[str, str] = field(default_factory=dict)
 
 

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from oms.domain import ids
-from oms.domain.cancellation import cancel, deallocate, open_units
+from oms.domain.cancellation import cancel, deallocate, held_positions, open_units
 from oms.domain.catalog import ChannelAccount, Product
-from oms.domain.changes import Context, OrderChange
+from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Context, OrderChange
 from oms.domain.events import EventType
 from oms.domain.incoming import Address, Contact, IncomingLine, IncomingOrder
 from oms.domain.money import format_minor
@@ -186,21 +186,24 @@ def update(order: Order, incoming: IncomingOrder, contact: Contact | None, conte
         return None
     asked = _asked(order, incoming, contact)
     if order.status not in TERMINAL and asked:
-        change = _refused(order, incoming, asked, context) or _granted(order, incoming, contact, context)
+        change = _refused(order, incoming, asked, contact, context) or _granted(order, incoming, asked, context)
         if change:
             return change
     return _noted(order, incoming, contact, context)
 
 
-def _asked(order: Order, incoming: IncomingOrder, contact: Contact | None) -> list[str]:
-    """What the channel wants to be different, in words."""
-    asked = []
-    if _units_to_cancel(order, incoming):
-        asked.append("cancel" if incoming.cancelled_at else "cancel units")
-    if not incoming.cancelled_at and _added(order, incoming):
-        asked.append("add units")
-    if not incoming.cancelled_at and contact and contact.ship_to != incoming.contact.ship_to:
-        asked.append("change address")
+def _asked(order: Order, incoming: IncomingOrder, contact: Contact | None) -> dict[str, Any]:
+    """What the channel wants to be different: wishes in words, and the units they are about."""
+    asked: dict[str, Any] = {}
+    cancelled = incoming.cancelled_at is not None
+    units = _units_to_cancel(order, incoming)
+    if units:
+        asked |= {"cancel": "all"} if cancelled else {"cancel units": units}
+    added = {} if cancelled else _added(order, incoming)
+    if added:
+        asked["add units"] = added
+    if contact and not cancelled and incoming.contact.ship_to not in (contact.ship_to, contact.asked_ship_to):
+        asked["change address"] = True
     return asked
 
 
@@ -212,39 +215,41 @@ def _units_to_cancel(order: Order, incoming: IncomingOrder) -> dict[str, int]:
     return {line_id: quantity for line_id, quantity in units.items() if quantity > 0}
 
 
-def _added(order: Order, incoming: IncomingOrder) -> list[str]:
+def _added(order: Order, incoming: IncomingOrder) -> dict[str, int]:
     live = {line.line_id: line.ordered - line.cancelled for line in order.lines}
-    return [line.line_id for line in incoming.lines if line.current_quantity > live.get(line.line_id, 0)]
+    more = {line.line_id: line.current_quantity - live.get(line.line_id, 0) for line in incoming.lines}
+    return {line_id: quantity for line_id, quantity in more.items() if quantity > 0}
 
 
-def _refused(order: Order, incoming: IncomingOrder, asked: list[str], context: Context) -> OrderChange | None:
-    """A review for what we can't do by ourselves: changes after release, and units that were added.
+def _refused(
+    order: Order, incoming: IncomingOrder, asked: dict[str, Any], contact: Contact | None, context: Context
+) -> OrderChange | None:
+    """A review for what we can't do by ourselves: changes after release, and edits too large or of another kind.
 
-    The same message asks only once: a person who decided is not asked again by a repeat.
+    The same wish asks only once: a person who decided is not asked again by a repeat.
     """
+    readdressed = "change address" in asked
     if was_released(order):
         reason = "CHANGE_AFTER_RELEASE"
-    elif "add units" in asked:
+    elif "add units" in asked or (readdressed and held_positions(order) > MAX_POSITIONS_PER_CHANGE):
         reason = "CHANNEL_EDIT"
     else:
         return None
-    detail = ", ".join(asked)
-    data = {"reason": reason, "asked": detail, "as_of": incoming.channel_updated_at.isoformat()}
-    requests = (event for event in order.events if event.type is EventType.REVIEW_REQUESTED)
-    if order.review or any(event.data == data for event in requests):
+    data = {"reason": reason, "asked": asked}
+    known = any(event.data == data for event in order.events if event.type is EventType.REVIEW_REQUESTED)
+    if order.review or (known and not readdressed):
         return None
-    review = Review(reason=reason, since=context.now, detail=detail)
-    return OrderChange(order=step(order, context, (EventType.REVIEW_REQUESTED, data), review=review))
+    review = Review(reason=reason, since=context.now, detail=", ".join(asked))
+    noted = replace(contact, asked_ship_to=incoming.contact.ship_to) if contact and readdressed else None
+    return OrderChange(order=step(order, context, (EventType.REVIEW_REQUESTED, data), review=review), contact=noted)
 
 
-def _granted(order: Order, incoming: IncomingOrder, contact: Contact | None, context: Context) -> OrderChange | None:
+def _granted(order: Order, incoming: IncomingOrder, asked: dict[str, Any], context: Context) -> OrderChange | None:
     if was_released(order):
         return None
     reason = (incoming.cancel_reason or "channel").upper()
     cancelled = cancel(order, _units_to_cancel(order, incoming), context, reason)
-    if cancelled or incoming.cancelled_at or contact is None or contact.ship_to == incoming.contact.ship_to:
-        return cancelled
-    return _readdressed(order, incoming, context)
+    return cancelled if cancelled or "change address" not in asked else _readdressed(order, incoming, context)
 
 
 def _readdressed(order: Order, incoming: IncomingOrder, context: Context) -> OrderChange:
@@ -255,6 +260,11 @@ def _readdressed(order: Order, incoming: IncomingOrder, context: Context) -> Ord
         return OrderChange(order=step(order, context, news), contact=incoming.contact)
     change = deallocate(replace(order, ship_to=ship_to), context, news)
     return replace(change, contact=incoming.contact)
+
+
+def _renewed(contact: Contact, incoming: IncomingOrder) -> Contact:
+    """The person's data as the channel has it now; only the address stays what the parcels go to."""
+    return replace(incoming.contact, ship_to=contact.ship_to, asked_ship_to=contact.asked_ship_to)
 
 
 def _noted(order: Order, incoming: IncomingOrder, contact: Contact | None, context: Context) -> OrderChange | None:
@@ -272,5 +282,5 @@ def _noted(order: Order, incoming: IncomingOrder, contact: Contact | None, conte
         facts["channel_updated_at"] = incoming.channel_updated_at
     if not facts:
         return None
-    person = replace(incoming.contact, ship_to=contact.ship_to) if contact else None
+    person = _renewed(contact, incoming) if contact else None
     return OrderChange(order=step(order, context, *happened, **facts), contact=person if person != contact else None)

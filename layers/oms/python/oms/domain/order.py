@@ -178,7 +178,10 @@ class Shipment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FulfillmentLine:
-    """Units of an order line at a location. Always assigned = open + picked + shipped + shorted + cancelled."""
+    """Units of an order line at a location. Always assigned = open + picked + shipped + shorted + cancelled.
+
+    `shorted_by` holds the ids of the reports that shorted it: each counts once, and two alike are two.
+    """
 
     line_id: str
     sku: str
@@ -188,6 +191,7 @@ class FulfillmentLine:
     shipped: int = 0
     shorted: int = 0
     cancelled: int = 0
+    shorted_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from oms.domain.changes import OrderChange
-from oms.domain.errors import InvariantBroken, Retryable, WriteConflict
+from oms.domain.errors import InvariantBroken, OmsError, Retryable, Unavailable, WriteConflict
 from oms.domain.order import Order
 from oms.domain.stock import StockPosition, by_position
 from oms.stores import orders as orders_module
@@ -60,7 +60,7 @@ class CommitResult:
     outcome: Outcome
     image: Order | None = None
     positions: tuple[StockPosition, ...] = ()
-    error: Retryable | None = None
+    error: OmsError | None = None
 
     @property
     def committed(self) -> bool:
@@ -104,7 +104,17 @@ class GroupCommit:
 
     def commit(self, changes: Sequence[OrderChange]) -> list[CommitResult]:
         """One result per change, in order. Changes of one call must be of different orders."""
-        return [self.commit_one(change) for change in changes]
+        return [self._commit_alone(change) for change in changes]
+
+    def _commit_alone(self, change: OrderChange) -> CommitResult:
+        """As `commit_one`, but what DynamoDB refuses for a bug of ours is this change's failure and no other's."""
+        try:
+            return self.commit_one(change)
+        except InvariantBroken as error:
+            return CommitResult(change=change, outcome=Outcome.FAILED, error=error)
+        except ClientError as error:
+            reason = Unavailable(f"DynamoDB refused: {error.response['Error']['Code']}")
+            return CommitResult(change=change, outcome=Outcome.FAILED, error=reason)
 
     def commit_one(self, change: OrderChange) -> CommitResult:
         """Commits a change, trying again with full jitter while others hold its items."""

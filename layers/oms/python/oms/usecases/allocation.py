@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from oms.domain.allocation import allocate, record_shortage
 from oms.domain.changes import Context, OrderChange
-from oms.domain.errors import Cancelled, InReview, NoRoute, OutOfStock, Retryable
+from oms.domain.errors import Cancelled, InReview, NoRoute, OmsError, OutOfStock, Retryable
 from oms.domain.lifecycle import Answer, allocated, failure
 from oms.domain.order import Order, OrderStatus
 from oms.domain.progress import unallocated_units
@@ -49,9 +50,14 @@ class _Batch:
         self.answers[order_id] = answer
         self.open.pop(order_id, None)
 
-    def fail(self, order_id: str, error: Retryable) -> None:
-        self.failed[order_id] = str(error)
-        self.open.pop(order_id, None)
+    @contextmanager
+    def own_trouble(self, order_id: str) -> Iterator[None]:
+        """Whatever goes wrong with an order makes its own messages come again, not those of the whole batch."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - a bug that one order shows must not stop the others
+            self.failed[order_id] = str(error) if isinstance(error, OmsError) else type(error).__name__
+            self.open.pop(order_id, None)
 
     def see(self, order: Order) -> None:
         """Takes over an order as it is now, and its answer where it needs no allocation any more."""
@@ -74,11 +80,12 @@ class Allocation:
         """Message ids that must come again, and why; all others were answered. A duplicate gets the same answer."""
         batch = _Batch()
         for order_id in dict.fromkeys(request.order_id for request in requests):
-            order = self.orders.get(order_id)
-            if order is not None:
-                batch.see(order)
-            else:
-                batch.settle(order_id, failure(Cancelled))
+            with batch.own_trouble(order_id):
+                order = self.orders.get(order_id)
+                if order is not None:
+                    batch.see(order)
+                else:
+                    batch.settle(order_id, failure(Cancelled))
         self._allocate_open(batch, now)
         outcomes = {request.message_id: self._answer(request, batch) for request in requests}
         return {message_id: reason for message_id, reason in outcomes.items() if reason}
@@ -91,22 +98,29 @@ class Allocation:
                 return
             changes = self._plan(batch, view, context)
             for result in self.commit.commit(changes):
-                self._judge(batch, view, result)
+                with batch.own_trouble(result.change.order.order_id):
+                    self._judge(batch, view, result)
 
     def _plan(self, batch: _Batch, view: StockView, context: Context) -> list[OrderChange]:
         """Changes of the open orders, oldest first; those that can't be allocated get their answer."""
-        changes = []
+        changes: list[OrderChange] = []
         for order in sorted(batch.open.values(), key=lambda one: (one.placed_at, one.order_id)):
-            try:
-                plan = self.sourcing.route(order, view)
-            except OutOfStock as short:
-                self._note_shortage(batch, order, short, context)
-            except NoRoute:
-                batch.settle(order.order_id, failure(NoRoute))
-            else:
-                view.consume(order, plan)
-                changes.append(allocate(order, plan, context))
+            with batch.own_trouble(order.order_id):
+                changes += self._plan_one(batch, order, view, context)
         return changes
+
+    def _plan_one(self, batch: _Batch, order: Order, view: StockView, context: Context) -> list[OrderChange]:
+        try:
+            plan = self.sourcing.route(order, view)
+        except OutOfStock as short:
+            self._note_shortage(batch, order, short, context)
+            return []
+        except NoRoute:
+            batch.settle(order.order_id, failure(NoRoute))
+            return []
+        change = allocate(order, plan, context)
+        view.consume(order, plan)
+        return [change]
 
     def _note_shortage(self, batch: _Batch, order: Order, short: OutOfStock, context: Context) -> None:
         """The shortage is in the document before the execution hears of it; the wait for stock reads stock again."""
@@ -115,11 +129,7 @@ class Allocation:
             unsettled = settled_answer(current) is None
             return record_shortage(current, short.shortages, context) if unsettled else None
 
-        try:
-            noted = change_until_settled(self.commit, order, decide)
-        except Retryable as error:
-            batch.fail(order.order_id, error)
-            return
+        noted = change_until_settled(self.commit, order, decide)
         batch.settle(order.order_id, settled_answer(noted) or failure(OutOfStock))
 
     def _judge(self, batch: _Batch, view: StockView, result: CommitResult) -> None:
@@ -130,7 +140,7 @@ class Allocation:
             # Only a part of the plan is committed: what the view counted as gone for the rest is still there.
             view.see(self.sourcing.stock.of_skus(needed_skus(order)))
         elif result.error:
-            batch.fail(order.order_id, result.error)
+            raise result.error
         elif result.image is not None:
             batch.see(result.image)
             view.see(self.sourcing.stock.of_skus(move.sku for move in result.change.moves))

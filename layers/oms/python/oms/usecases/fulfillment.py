@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from oms.domain import ids
 from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Context, OrderChange, fold, touches
-from oms.domain.errors import OrderNotFound, Permanent, Retryable, WriteConflict
+from oms.domain.errors import OmsError, OrderNotFound, Permanent, Retryable, WriteConflict
 from oms.domain.fulfilling import apply_report
 from oms.domain.incoming import FulfillmentReport, TrackingUpdate
 from oms.domain.order import Order
@@ -48,9 +48,9 @@ class _Work:
 
 @dataclass(slots=True)
 class Applied:
-    """What became of a batch: message ids that must come again, and how many reports were put in quarantine."""
+    """What became of a batch: message ids that must come again and why, and how many reports went to quarantine."""
 
-    failed: set[str] = field(default_factory=set)
+    failed: dict[str, str] = field(default_factory=dict)
     refused: int = 0
 
 
@@ -69,8 +69,9 @@ class Fulfilling:
         for order_id, work in self._by_order(reports, applied).items():
             try:
                 self._apply_to(order_id, work, now)
-            except Retryable:
-                applied.failed.update(reported.message_id for reported in work.reports)
+            except Exception as error:  # noqa: BLE001 - a bug that one order shows must not stop the others
+                reason = str(error) if isinstance(error, OmsError) else type(error).__name__
+                applied.failed |= {reported.message_id: reason for reported in work.reports}
             else:
                 applied.refused += len(work.refused)
         return applied
@@ -81,8 +82,8 @@ class Fulfilling:
             try:
                 for order_id in self._orders_of(reported):
                     grouped.setdefault(order_id, _Work()).reports.append(reported)
-            except Retryable:
-                applied.failed.add(reported.message_id)
+            except Retryable as error:
+                applied.failed[reported.message_id] = str(error)
         return grouped
 
     def _orders_of(self, reported: Reported) -> list[str]:
@@ -110,7 +111,7 @@ class Fulfilling:
             order = self._bring_up_to_date(order, work, now)
             self._catch_up(order, work, now)
         for reported, error in work.refused:
-            self._refuse(reported, type(error).__name__, now)
+            self._refuse(reported, type(error).__name__)
 
     def _bring_up_to_date(self, order: Order, work: _Work, now: datetime) -> Order:
         context = Context(now=now, actor=ACTOR, policy=self.settings.policy())
@@ -161,10 +162,10 @@ class Fulfilling:
         for reference, row in early:
             self.quarantine.delete(reference, row["received_key"])
 
-    def _refuse(self, reported: Reported, reason: str, now: datetime) -> None:
+    def _refuse(self, reported: Reported, reason: str) -> None:
         report = reported.report
         at = report.location_id if isinstance(report, FulfillmentReport) else report.provider
-        self.quarantine.put(f"report#{at}", report.message_id, now, {"reason": reason}, reported.raw)
+        self.quarantine.put(f"report#{at}", report.message_id, report.occurred_at, {"reason": reason}, reported.raw)
 
 
 def _decide(order: Order, report: Report, context: Context) -> OrderChange | None:

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.metrics import MetricUnit
 
 from oms.channels.direct import DirectOrder, incoming_order
-from oms.domain.errors import IllegalTransition, InvalidMessage, InvariantBroken
+from oms.domain.errors import InvalidMessage, InvariantBroken
 from oms.domain.order import Order, WaitingFor
 from oms.domain.requests import ApiRequest
 from oms.runtime.api_requests import (
@@ -140,12 +140,10 @@ def note_order(order_id: str) -> Response[Any]:
 @api.post("/orders/<order_id>/review")
 def decide_review(order_id: str) -> Response[Any]:
     """Ends the review: the order goes on as it is, or is cancelled; 409 when it is not in review."""
-    body, order = api.body(ReviewRequest), reading.order(order_id)
-    if order.review is None:
-        raise IllegalTransition("the order is not in review", status=order.status.value)
+    body = api.body(ReviewRequest)
     if body.decision == "CONTINUE":
-        return answer(200, _outcome(decisions.resolve_review(order_id, _actor(), now())))
-    return answer(200, _outcome(decisions.cancel(order_id, body.reason, _actor(), now())))
+        return answer(200, _outcome(decisions.resolve_review(known_form(order_id), _actor(), now())))
+    return answer(200, _outcome(decisions.cancel_in_review(known_form(order_id), body.reason, _actor(), now())))
 
 
 def _idempotency_key() -> str:

@@ -398,7 +398,7 @@ class AnyOrder(RuleBasedStateMachine):
     @invariant()
     def an_order_waits_for_something_exactly_until_it_has_ended(self) -> None:
         order = self.order
-        ended = order.status in TERMINAL
+        ended = order.status in TERMINAL and order.review is None
         assert (order.waiting_for is None) == ended
         for value in (order.waiting_since, order.due_at, order.work_queue):
             assert (value is None) == ended

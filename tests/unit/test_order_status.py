@@ -308,3 +308,16 @@ def test_a_short_pick_told_twice_is_booked_once() -> None:
 def test_late_news_of_the_road_does_not_take_back_a_delivery() -> None:
     order = after(two_lines(), whole, released, reporting("shipped"), tracked("DELIVERED"))
     assert apply_tracking(order, tracking("IN_TRANSIT", hours=9), context(9)) is None
+
+
+def test_a_review_outlives_the_delivery_until_a_person_has_answered_it() -> None:
+    one = allocating(ny={"1": 2, "2": 1})
+    order = after(two_lines(), one, released, in_review, reporting("shipped"), tracked("DELIVERED"))
+    assert order.status is OrderStatus.DELIVERED
+    assert order.waiting_for is WaitingFor.REVIEW
+    assert after(order, decided).waiting_for is None
+
+
+def test_cancelling_all_of_an_order_answers_its_review() -> None:
+    order = after(two_lines(), in_review, cancelling(_1=2, _2=1))
+    assert (order.status, order.review, order.waiting_for) == (OrderStatus.CANCELLED, None, None)

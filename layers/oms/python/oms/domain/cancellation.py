@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from oms.domain import stock
 from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Backorder, Context, OrderChange, backorder
@@ -44,8 +45,11 @@ def cancel(order: Order, units: Mapping[str, int], context: Context, reason: str
     freed, fulfillments = _free(order, _beyond_unallocated(order, wanted), bound)
     cancelled = _cancelled_now(order, wanted, freed)
     lines = tuple(_cancel_line(line, cancelled.get(line.line_id, 0), freed) for line in order.lines)
+    facts: dict[str, Any] = {"lines": lines, "fulfillments": fulfillments}
+    if all(line.cancelled == line.ordered for line in lines):
+        facts["review"] = None  # nothing is left to decide
     return OrderChange(
-        order=step(order, context, _news(lines, cancelled, reason), lines=lines, fulfillments=fulfillments),
+        order=step(order, context, _news(lines, cancelled, reason), **facts),
         moves=_moves(order, fulfillments),
         backorders_added=_still_waiting(order, lines),
         backorders_removed=_no_longer_waiting(order, lines),

@@ -116,7 +116,7 @@ def supported_actions(order: Order) -> tuple[Action, ...]:
         Action.CANCEL: can_cancel,
         Action.PLACE_HOLD: is_open and not released and len(order.holds) < MAX_HOLDS,
         Action.RELEASE_HOLD: is_open and bool(order.holds),
-        Action.CONTINUE_REVIEW: is_open and order.review is not None,
+        Action.CONTINUE_REVIEW: order.review is not None,
         Action.CANCEL_REVIEW: order.review is not None and can_cancel,
         Action.ADD_NOTE: True,
     }

@@ -73,10 +73,8 @@ def allocated(order: Order) -> Answer:
 
 
 def _fulfill(order: Order) -> Answer | None:
-    if order.review:
-        return None
     if unallocated_units(order):
-        return failure(Rerouted)
+        return None if order.review else failure(Rerouted)
     return None if any(line.in_fulfillment for line in order.lines) else Answer()
 
 

@@ -30,7 +30,7 @@ class OrderStatus(StrEnum):
 
 
 class WaitingFor(StrEnum):
-    """What must happen next; the first that applies, in this order. Absent once the order has ended."""
+    """What must happen next; the first that applies, in this order. Absent once the order has ended, reviews apart."""
 
     REVIEW = "REVIEW"
     HOLD = "HOLD"

@@ -113,11 +113,14 @@ class Waiting(NamedTuple):
 
 
 def derive_waiting(order: Order) -> Waiting | None:
-    """What the order waits for: the first that applies, in the order of `WaitingFor`. None once it has ended."""
-    if derive_status(order) in TERMINAL:
-        return None
+    """What the order waits for: the first that applies, in the order of `WaitingFor`. None once it has ended.
+
+    A review outlives the delivery: what was asked too late still wants a person's answer.
+    """
     if order.review:
         return Waiting(WaitingFor.REVIEW, order.review.reason)
+    if derive_status(order) in TERMINAL:
+        return None
     if order.holds and _has_unreleased_work(order):
         return Waiting(WaitingFor.HOLD, order.holds[0].type)
     if unallocated_units(order):

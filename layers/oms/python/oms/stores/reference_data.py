@@ -123,4 +123,6 @@ class SettingsStore:
         if known:
             return value  # type: ignore[no-any-return]
         item = self.table.get({"kind": kind, "name": name}, consistent=False)
-        return self._kept.put(f"{kind}/{name}", from_document(shape, item) if item else None)
+        if item is None:
+            return None  # not kept: what is set up now must work now
+        return self._kept.put(f"{kind}/{name}", from_document(shape, item))

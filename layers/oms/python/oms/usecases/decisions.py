@@ -54,6 +54,13 @@ class Decisions:
         """Ends the review: the order goes on as it is. Raises IllegalTransition when it is not in review."""
         return self._once(order_id, actor, now, decisions.resolve_review)
 
+    def cancel_in_review(self, order_id: str, reason: str, actor: str, now: datetime) -> Order:
+        """Ends the review by cancelling, as `cancel`. Raises IllegalTransition when the order is not in review."""
+        order = self._order(order_id)
+        if order.review is None and order.status is not OrderStatus.CANCELLED:
+            raise IllegalTransition("the order is not in review", status=order.status.value)
+        return self.cancel(order_id, reason, actor, now)
+
     def add_note(self, order_id: str, text: str, actor: str, now: datetime) -> Order:
         """Keeps a note."""
         return self._once(order_id, actor, now, lambda order, by: decisions.add_note(order, text, by))

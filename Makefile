@@ -24,7 +24,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nExamples\n\n'
 	@printf '  make run ONCE=1                                   demonstration, then stop\n'
-	@printf '  make invoke FUNCTION=api_stock CASE=one_sku       one handler on events/api_stock/one_sku.json\n'
+	@printf '  make invoke FUNCTION=api_stock CASE=read_stock    one handler on events/api_stock/read_stock.json\n'
 	@printf '  make deploy ENV=dev                               build and deploy to AWS\n\n'
 
 $(STAMP): requirements/dev.txt layers/deps/requirements.txt

@@ -70,10 +70,6 @@ class OrdersStore:
         ]
         return put, others
 
-    def document_bytes(self, order: Order) -> int:
-        """About how much room the document takes; DynamoDB's own count differs by a few per cent."""
-        return len(msgspec.json.encode(to_document(order)))
-
     def find(self, reference: str) -> list[str]:
         """Ids of the orders that people call by this reference (strongly consistent)."""
         rows = self.references.query_all("#reference = :r", {":r": reference}, consistent=True)

@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from oms.stores.reference_data import ProductsStore, SettingsStore
 
 
-MAX_NEW_DOCUMENT_BYTES = 200_000
-"""A new order's document; it must have room to grow (DynamoDB's limit is 400 KB)."""
-
-
 class Taken(StrEnum):
     """What became of a message."""
 
@@ -69,13 +65,8 @@ class Intake:
         """
         context = Context(now=now, actor=actor, policy=self.settings.policy())
         incoming = intake.in_whole_seconds(incoming)
-        order = self.orders.get(order_id_of(incoming))
-        if order is None:
-            result = self.commit.commit_one(self._first(incoming, context, trace_id))
-            if result.committed:
-                return IntakeResult(result.change.order, Taken.CREATED)
-            order = order_after(result)
-        return self._bring_up_to_date(order, incoming, context)
+        order, created = self._find_or_create(incoming, context, trace_id)
+        return IntakeResult(order, Taken.CREATED) if created else self._bring_up_to_date(order, incoming, context)
 
     def place(
         self, incoming: IncomingOrder, request: ApiRequest, actor: str, now: datetime, trace_id: str | None = None
@@ -85,16 +76,20 @@ class Intake:
         Such a request says it once and never brings changes, even where nobody heard of the first try.
         Raises OrderExists, KeyReused, InvalidOrder as `take` does, Retryable.
         """
+        context = Context(now=now, actor=actor, policy=self.settings.policy())
         marked = replace(incoming, external_ids={**incoming.external_ids, **request.marks()})
-        order = self.orders.get(order_id_of(marked))
-        if order is None:
-            context = Context(now=now, actor=actor, policy=self.settings.policy())
-            result = self.commit.commit_one(self._first(marked, context, trace_id))
-            if result.committed:
-                return Placed(result.change.order, created=True)
-            order = order_after(result)
-        _check_same(order, request)
-        return Placed(order, created=False)
+        order, created = self._find_or_create(intake.in_whole_seconds(marked), context, trace_id)
+        if not created:
+            _check_same(order, request)
+        return Placed(order, created)
+
+    def _find_or_create(self, incoming: IncomingOrder, context: Context, trace_id: str | None) -> tuple[Order, bool]:
+        """The order as it is now, and whether this very call made it."""
+        order = self.orders.get(order_id_of(incoming))
+        if order is not None:
+            return order, False
+        result = self.commit.commit_one(self._first(incoming, context, trace_id))
+        return order_after(result), result.committed
 
     def _first(self, incoming: IncomingOrder, context: Context, trace_id: str | None) -> OrderChange:
         account = self.settings.channel_account(incoming.channel, incoming.account)
@@ -105,10 +100,7 @@ class Intake:
                 reason="UNKNOWN_ACCOUNT",
             )
         products = self.products.get_many(line.sku for line in incoming.lines)
-        change = intake.receive(incoming, products, account, context, trace_id)
-        if self.orders.document_bytes(change.order) > MAX_NEW_DOCUMENT_BYTES:
-            raise InvalidOrder(f"above {MAX_NEW_DOCUMENT_BYTES} bytes", field="lines", reason="TOO_LARGE")
-        return change
+        return intake.receive(incoming, products, account, context, trace_id)
 
     def _bring_up_to_date(self, order: Order, incoming: IncomingOrder, context: Context) -> IntakeResult:
         if intake.is_stale(order, incoming.channel_updated_at):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from oms.domain.changes import OrderChange
-from oms.domain.errors import OutOfStock, Unavailable, WriteConflict
+from oms.domain.errors import Unavailable, WriteConflict
 from oms.domain.order import Order
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def change_until_settled(commit: GroupCommit, order: Order, decide: Decide) -> O
     """Commits what `decide` asks for until it asks for nothing more; returns the order as it is then.
 
     `decide` must be a pure function of the order that answers None once done: it is asked again after every
-    commit and every conflict. Raises what it raises, OutOfStock, or Retryable.
+    commit and every conflict. Raises what it raises, or Retryable.
     """
     for _ in range(MAX_STEPS):
         change = decide(order)
@@ -46,14 +46,14 @@ def change_once(commit: GroupCommit, order: Order, decide: Decide) -> Order:
 
 
 def order_after(result: CommitResult) -> Order:
-    """The order as the commit left or found it. Raises OutOfStock or the Retryable that kept it from being made."""
+    """The order as the commit left or found it. Raises what kept it from being made, Unavailable if it ran short.
+
+    Only allocation takes stock that may run short, and it judges that itself.
+    """
     if result.error:
         raise result.error
     if result.committed:
         return result.change.order
     if result.image is None:
-        short = {position.sku: 0 for position in result.positions} or {move.sku: 0 for move in result.change.moves}
-        if short:
-            raise OutOfStock(short)
-        raise Unavailable(f"{result.change.order.order_id} is gone")
+        raise Unavailable(f"{result.change.order.order_id}: its stock is no longer there")
     return result.image

@@ -73,7 +73,7 @@ def _quarantine(message: dict[str, Any], error: Permanent) -> None:
         "error": str(error) if invalid or isinstance(error, NotFound) else "",
     }
     source = f"{message.get('channel', 'unknown')}#{message.get('account', 'unknown')}"
-    quarantine.put(source, str(message.get("message_id", "unknown")), _received_at(message), cause, message)
+    quarantine.put(source, str(message.get("message_id", "unknown")), _received_at(message), cause, message, now())
     metrics.add_metric("OrdersQuarantined", MetricUnit.Count, 1)
     logger.warning("quarantined", extra={"reason": cause["reason"], "field": cause["field"]})
 

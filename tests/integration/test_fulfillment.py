@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import permutations
 
 import pytest
 
 from oms.domain.order import OrderStatus, Request, ShipmentStatus, WaitingFor, Work
 from tests.integration.company import (
+    at,
     balance,
     everything,
     order_id,
@@ -255,6 +257,16 @@ def test_two_short_picks_alike_are_two_and_a_repeat_of_either_is_none(stage: Sta
     line = stage.order(order_id()).fulfillments[0].lines[0]
     assert (line.shorted, line.open, line.shorted_by) == (2, 1, ("m-1", "m-2"))
     balance(stage)
+
+
+def test_news_of_long_ago_is_kept_as_long_as_any_other(stage: Stage) -> None:
+    made = worker()
+    order = released(made)
+    made.report(tracked("IN_TRANSIT", hours=-24 * 400), report("picking", order, location_id="WH-WEST"), hours=1)
+    made.report(report("picking", order, location_id="WH-WEST", occurred_at=at(-24 * 400)), hours=1)
+    rows = stage.rows("quarantine")
+    assert len(rows) == 3
+    assert {row["expires_at"] for row in rows} == {int((at(1) + timedelta(days=30)).timestamp())}
 
 
 def test_a_document_that_can_not_be_read_costs_only_its_own_reports(stage: Stage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -134,6 +135,17 @@ def test_the_person_of_an_order_that_is_open_for_long_stays_until_21_days_after_
     assert purge(made, 30) == (0, 1)
     assert stage.rows("contacts")[0]["purge_day"] == (at(24 * 29) + timedelta(days=21)).date().isoformat()
     assert purge(made, 50) == (1, 0)
+
+
+@pytest.mark.parametrize("how", ["delivered", "cancelled"])
+def test_what_the_channel_tells_late_does_not_keep_a_person_longer(stage: Stage, how: str) -> None:
+    made = worker()
+    ended(made, how)
+    renamed = incoming(contact=replace(ADA, email="new@example.com"), channel_updated_at=at(24 * 20))
+    made.take(renamed, hours=24 * 20)
+    assert stage.rows("contacts")[0]["email"] == "new@example.com"
+    assert purge(made, 21) == (1, 0)
+    assert stage.rows("contacts") == []
 
 
 def test_days_on_which_the_purge_did_not_run_are_made_up_for(stage: Stage) -> None:

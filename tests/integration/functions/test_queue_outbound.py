@@ -124,6 +124,19 @@ def test_what_the_location_has_answered_meanwhile_is_not_sent(company: MainStree
     assert delivery(company)["status"] == "OBSOLETE"
 
 
+def test_a_trigger_that_comes_after_the_answer_leaves_what_was_sent_as_it_was(
+    company: MainStreet, warehouse: Warehouse
+) -> None:
+    company.play_all(*RELEASED)
+    assert send(company) == []
+    told = delivery(company)
+    company.play("queue_fulfillment", "accepted")
+    assert send(company) == []
+    assert len(warehouse.heard) == 1
+    assert delivery(company) == told
+    assert told["status"] == "SENT"
+
+
 def test_a_request_that_was_not_taken_is_noted_and_sent_again(company: MainStreet, warehouse: Warehouse) -> None:
     company.play_all(*RELEASED)
     warehouse.status = 503

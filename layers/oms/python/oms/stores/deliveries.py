@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
+NOT_SENT = "attribute_not_exists(message_key) OR #status <> :sent"
+
+
 class DeliveriesStore:
     """One row per message: its content is read from the order when it is sent, never stored here."""
 
@@ -24,10 +27,6 @@ class DeliveriesStore:
         row = to_document(delivery) | {"status": "PENDING", "attempts": 0, "created_at": format_time(now)}
         return self.table.put_action(row)
 
-    def get(self, destination: str, message_key: str) -> dict[str, Any] | None:
-        """The row of a message, or None."""
-        return self.table.get({"destination": destination, "message_key": message_key})
-
     def sent(self, destination: str, message_key: str, now: datetime) -> None:
         """Notes that the destination took the message."""
         expression = "SET #status = :sent, sent_at = :now ADD attempts :one REMOVE failed_destination, failed_at"
@@ -35,11 +34,10 @@ class DeliveriesStore:
         self.table.update(_key(destination, message_key), expression, values)
 
     def obsolete(self, destination: str, message_key: str, now: datetime) -> None:
-        """Notes that the order no longer wants this message sent."""
-        expression = "SET #status = :obsolete, sent_at = :now REMOVE failed_destination, failed_at"
-        self.table.update(
-            _key(destination, message_key), expression, {":obsolete": "OBSOLETE", ":now": format_time(now)}
-        )
+        """Notes that the order no longer wants this message sent; one that was taken before stays SENT."""
+        expression = "SET #status = :obsolete, obsolete_at = :now REMOVE failed_destination, failed_at"
+        values = {":obsolete": "OBSOLETE", ":now": format_time(now)}
+        self._unless_sent(_key(destination, message_key), expression, values)
 
     def failed(self, destination: str, message_key: str, error: str, now: datetime) -> None:
         """Notes an attempt that failed, and why; shows in `by_failed` until one succeeds.
@@ -56,11 +54,12 @@ class DeliveriesStore:
             ":destination": destination,
             ":now": format_time(now),
             ":one": 1,
-            ":sent": "SENT",
         }
-        key = _key(destination, message_key)
+        self._unless_sent(_key(destination, message_key), expression, values)
+
+    def _unless_sent(self, key: dict[str, str], expression: str, values: dict[str, Any]) -> None:
         try:
-            self.table.update(key, expression, values, "attribute_not_exists(message_key) OR #status <> :sent")
+            self.table.update(key, expression, values | {":sent": "SENT"}, NOT_SENT)
         except ConditionFailedError:
             return
 

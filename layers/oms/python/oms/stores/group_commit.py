@@ -11,7 +11,6 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,6 +19,7 @@ from botocore.exceptions import ClientError
 from oms.domain.changes import OrderChange
 from oms.domain.errors import InvariantBroken, OmsError, Retryable, Unavailable, WriteConflict
 from oms.domain.order import Order
+from oms.domain.retention import first_look
 from oms.domain.stock import StockPosition, by_position
 from oms.stores import orders as orders_module
 from oms.stores import stock as stock_module
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 MAX_ACTIONS = 100
 MAX_ATTEMPTS = 6
-CONTACT_KEPT_DAYS = 21
 _BACKOFF_SECONDS = 0.05
 _TRY_AGAIN = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
@@ -169,13 +168,7 @@ class GroupCommit:
     def _contact_action(self, change: OrderChange) -> Any:
         if self._contacts is None or change.contact is None:
             raise InvariantBroken("this commit was not given the contacts table")
-        purge_day = first_purge_day(change.order)
-        return self._contacts.put_action(change.order.order_id, change.contact, purge_day)
-
-
-def first_purge_day(order: Order) -> date:
-    """The day to look whether the person's data may go: none can have been delivered for 21 days before it."""
-    return (order.updated_at + timedelta(days=CONTACT_KEPT_DAYS)).date()
+        return self._contacts.put_action(change.order.order_id, change.contact, first_look(change.order))
 
 
 def _judge(change: OrderChange, reasons: Sequence[Any], positions: int) -> CommitResult | None:

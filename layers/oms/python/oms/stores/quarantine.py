@@ -28,8 +28,13 @@ class QuarantineStore:
         received_at: datetime,
         cause: Mapping[str, str],
         message: Mapping[str, Any],
+        now: datetime,
     ) -> str:
-        """Keeps the message as it came, with `cause` {reason, field, error}; returns its key within the source."""
+        """Keeps the message as it came, with `cause` {reason, field, error}; returns its key within the source.
+
+        `received_at` may be the sender's clock: it is the key, so that a repeat is one row. How long the row is
+        kept counts from `now`: what tells of long ago is kept no shorter.
+        """
         received_key = f"{format_time(received_at)}#{message_id}"
         row = {
             "source": source,
@@ -37,7 +42,7 @@ class QuarantineStore:
             "received_at": format_time(received_at),
             **{name: value for name, value in cause.items() if value},
             "message": dict(message),
-            "expires_at": int((received_at + timedelta(days=KEPT_DAYS)).timestamp()),
+            "expires_at": int((now + timedelta(days=KEPT_DAYS)).timestamp()),
         }
         self.table.put(row)
         return received_key

@@ -7,25 +7,16 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from oms.domain.order import Order
-from oms.domain.progress import TERMINAL
+from oms.domain.retention import next_look
 
 if TYPE_CHECKING:
     from oms.stores.contacts import ContactsStore
     from oms.stores.orders import OrdersStore
 
-KEPT_DAYS = 21
 LOOK_BACK_DAYS = 35
 """Days before today that are looked at again, should the function not have run for a while."""
 
 PAGE = 100
-
-
-def purge_day(order: Order, today: date) -> date:
-    """The day the person's data of this order goes, or the day to ask again while the order is open."""
-    if order.status in TERMINAL and order.status_since:
-        return order.status_since.date() + timedelta(days=KEPT_DAYS)
-    return today + timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +45,7 @@ class Expiry:
 
     def _look_at(self, order_id: str, day: date, today: date) -> bool:
         order = self.orders.get(order_id)
-        due = purge_day(order, today) if order else today
+        due = next_look(order, today) if order else today
         if due > today:
             self.contacts.postpone(order_id, day, due)
             return False

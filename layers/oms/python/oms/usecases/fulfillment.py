@@ -66,7 +66,7 @@ class Fulfilling:
     def apply(self, reports: Sequence[Reported], now: datetime) -> Applied:
         """Applies a batch. Reports of one order are one write wherever they fit one."""
         applied = Applied()
-        for order_id, work in self._by_order(reports, applied).items():
+        for order_id, work in self._by_order(reports, applied, now).items():
             try:
                 self._apply_to(order_id, work, now)
             except Exception as error:  # noqa: BLE001 - a bug that one order shows must not stop the others
@@ -76,17 +76,17 @@ class Fulfilling:
                 applied.refused += len(work.refused)
         return applied
 
-    def _by_order(self, reports: Iterable[Reported], applied: Applied) -> dict[str, _Work]:
+    def _by_order(self, reports: Iterable[Reported], applied: Applied, now: datetime) -> dict[str, _Work]:
         grouped: dict[str, _Work] = {}
         for reported in reports:
             try:
-                for order_id in self._orders_of(reported):
+                for order_id in self._orders_of(reported, now):
                     grouped.setdefault(order_id, _Work()).reports.append(reported)
             except Retryable as error:
                 applied.failed[reported.message_id] = str(error)
         return grouped
 
-    def _orders_of(self, reported: Reported) -> list[str]:
+    def _orders_of(self, reported: Reported, now: datetime) -> list[str]:
         """The orders a report is about; a parcel nobody knows yet waits in quarantine for its shipment."""
         report = reported.report
         if isinstance(report, FulfillmentReport):
@@ -97,7 +97,7 @@ class Fulfilling:
             return known
         # First keep it, then look again: whoever books the shipment writes the reference first, then looks here.
         cause = {"reason": "UNKNOWN_TRACKING_NUMBER"}
-        kept = self.quarantine.put(reference, report.message_id, report.occurred_at, cause, reported.raw)
+        kept = self.quarantine.put(reference, report.message_id, report.occurred_at, cause, reported.raw, now)
         known = self.orders.find(reference)
         if known:
             self.quarantine.delete(reference, kept)
@@ -111,7 +111,7 @@ class Fulfilling:
             order = self._bring_up_to_date(order, work, now)
             self._catch_up(order, work, now)
         for reported, error in work.refused:
-            self._refuse(reported, type(error).__name__)
+            self._refuse(reported, type(error).__name__, now)
 
     def _bring_up_to_date(self, order: Order, work: _Work, now: datetime) -> Order:
         context = Context(now=now, actor=ACTOR, policy=self.settings.policy())
@@ -162,10 +162,12 @@ class Fulfilling:
         for reference, row in early:
             self.quarantine.delete(reference, row["received_key"])
 
-    def _refuse(self, reported: Reported, reason: str) -> None:
+    def _refuse(self, reported: Reported, reason: str, now: datetime) -> None:
         report = reported.report
         at = report.location_id if isinstance(report, FulfillmentReport) else report.provider
-        self.quarantine.put(f"report#{at}", report.message_id, report.occurred_at, {"reason": reason}, reported.raw)
+        self.quarantine.put(
+            f"report#{at}", report.message_id, report.occurred_at, {"reason": reason}, reported.raw, now
+        )
 
 
 def _decide(order: Order, report: Report, context: Context) -> OrderChange | None:

@@ -91,9 +91,10 @@ class Replay:
                 return
 
     def _put_back(self, row: Row) -> None:
-        message = row["message"]
+        message, moment = row["message"], datetime.now(UTC).isoformat()
+        self.quarantine.mark_replayed(row, moment)
         self.queue.send(json.dumps(message, separators=(",", ":")), group=_group(row["source"], message))
-        self.quarantine.delete(row["source"], row["received_key"])
+        self.quarantine.delete_replayed(row, moment)
 
 
 def main(arguments: list[str]) -> int:

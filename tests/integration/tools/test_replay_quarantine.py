@@ -33,7 +33,8 @@ def keep(source: str, number: int, reason: str = "UNKNOWN_ACCOUNT", **message: A
     """One message in quarantine; returns it as it lies there."""
     kept = {"message_id": f"message-{number}", "body": "{}", **message}
     store = QuarantineStore(clients.client("dynamodb"), PREFIX)
-    store.put(source, kept["message_id"], LONG_AGO + timedelta(seconds=number), {"reason": reason}, kept)
+    moment = LONG_AGO + timedelta(seconds=number)
+    store.put(source, kept["message_id"], moment, {"reason": reason}, kept, moment)
     return kept
 
 
@@ -48,6 +49,23 @@ def test_every_message_of_the_source_goes_back_to_intake_oldest_first_and_leaves
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert told["replayed"] == 120
     assert told["reasons"] == {"UNKNOWN_ACCOUNT": 120}
+
+
+def test_a_message_quarantined_again_before_the_replay_forgets_it_stays(
+    stage: Stage, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker may be faster than the operator's command: it writes the row anew, under the same key."""
+    kept = keep(SOURCE, 1)
+    send = replay_quarantine.Queue.send
+
+    def send_to_a_fast_worker(queue: Any, message: Any, group: str) -> None:
+        send(queue, message, group)
+        keep(SOURCE, 1, "STILL_UNKNOWN")
+
+    monkeypatch.setattr(replay_quarantine.Queue, "send", send_to_a_fast_worker)
+    assert run("--source", SOURCE) == 0
+    assert stage.messages("intake") == [kept]
+    assert [row["reason"] for row in stage.rows("quarantine")] == ["STILL_UNKNOWN"]
 
 
 def test_a_locations_reports_go_back_to_the_fulfillment_queue(stage: Stage, run: Run) -> None:
@@ -103,7 +121,7 @@ def refusing_after_one(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_quarantined_again_meanwhile_is_not_sent_round_and_round(stage: Stage, run: Run) -> None:
     store = QuarantineStore(clients.client("dynamodb"), PREFIX)
     now = datetime.now(UTC) + timedelta(seconds=2)
-    store.put(SOURCE, "came-back", now, {"reason": "UNKNOWN_ACCOUNT"}, {"body": "{}"})
+    store.put(SOURCE, "came-back", now, {"reason": "UNKNOWN_ACCOUNT"}, {"body": "{}"}, now)
     assert run("--source", SOURCE) == 0
     assert stage.messages("intake") == []
     assert len(stage.rows("quarantine")) == 1

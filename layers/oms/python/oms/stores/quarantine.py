@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from oms.stores.documents import format_time
-from oms.stores.table import Page, Table
+from oms.stores.table import ConditionFailedError, Page, Table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 KEPT_DAYS = 30
+STILL_MARKED = "#replayed_at = :moment"
 
 
 class QuarantineStore:
@@ -50,6 +51,19 @@ class QuarantineStore:
     def of_source(self, source: str, *, limit: int = 50, cursor: str | None = None) -> Page:
         """One page of a source's messages, oldest first, strongly consistent."""
         return self.table.query("#source = :s", {":s": source}, limit=limit, cursor=cursor, consistent=True)
+
+    def mark_replayed(self, row: Mapping[str, Any], moment: str) -> None:
+        """Notes on the row that its message is about to be put back on its queue."""
+        key = {"source": row["source"], "received_key": row["received_key"]}
+        self.table.update(key, "SET #replayed_at = :moment", {":moment": moment})
+
+    def delete_replayed(self, row: Mapping[str, Any], moment: str) -> None:
+        """Forgets a message that was put back; one quarantined again meanwhile has lost its mark, and stays."""
+        key = {"source": row["source"], "received_key": row["received_key"]}
+        try:
+            self.table.delete(key, STILL_MARKED, {":moment": moment})
+        except ConditionFailedError:
+            return
 
     def delete(self, source: str, received_key: str) -> None:
         """Forgets a message that was replayed."""

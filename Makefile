@@ -81,6 +81,10 @@ format: $(STAMP) ## lay out the code
 openapi: $(STAMP) ## write docs/openapi.json from the code
 	@$(BIN)/python -m tools.openapi
 
+.PHONY: bench-stock
+bench-stock: $(STAMP) ## what promising stock costs: CASES=hot_sku,baskets,apart ORDERS=10000
+	@$(BIN)/python -m tools.bench_stock $(if $(CASES),--cases $(CASES)) $(if $(ORDERS),--orders $(ORDERS))
+
 .PHONY: import-cost
 import-cost: $(STAMP) ## what each handler costs to import: milliseconds and modules
 	@$(BIN)/python -m tools.import_cost

@@ -153,8 +153,9 @@ def _parameters(route: Route, operation: Operation, schemas: Schemas) -> list[Js
     ]
     for name, facts in operation.headers.items():
         schema = {**text, "pattern": facts["pattern"]}
+        required = "optional" not in facts
         found.append(
-            {"name": name, "in": "header", "required": True, "schema": schema, "description": facts["description"]}
+            {"name": name, "in": "header", "required": required, "schema": schema, "description": facts["description"]}
         )
     return found + (_query_parameters(operation.query, schemas) if operation.query else [])
 

@@ -9,10 +9,16 @@ from typing import Any
 from pydantic import BaseModel
 
 from oms.channels.direct import DirectOrder
-from oms.connectors import warehouse_reports
+from oms.connectors import snapshot_bodies, stock_reports, warehouse_reports
+from oms.domain.availability import Availability
+from oms.domain.counted_rows import RowOutcome
 from oms.domain.explanation import Explanation
 from oms.domain.incoming import Contact
 from oms.domain.order import Order, OrderStatus, Review, WaitingFor
+from oms.domain.reservations import ReservationStatus, ReservedLine
+from oms.domain.snapshots import Decision, SnapshotStatus
+from oms.domain.stock import Bucket
+from oms.domain.stock_documents import LineOutcome
 from oms.runtime.api_requests import (
     IDEMPOTENCY_KEY,
     CancellationRequest,
@@ -22,6 +28,10 @@ from oms.runtime.api_requests import (
     OrderReadQuery,
     ReviewRequest,
 )
+from oms.runtime.availability_api import AvailabilityQuery
+from oms.runtime.reservation_requests import ReservationRequest
+from oms.runtime.snapshot_requests import ApprovalRequest, SnapshotQuery, SnapshotRequest
+from oms.runtime.stock_requests import StockAdjustments
 
 Headers = dict[str, dict[str, str]]
 
@@ -102,10 +112,22 @@ class Units(BaseModel):
     quality_control: int
 
 
+class IncomingUnits(BaseModel):
+    """Units on their way to a location."""
+
+    reference: str
+    quantity: int
+    expected_at: datetime
+
+
 class LocationUnits(Units):
-    """Units at one location."""
+    """Units at one location; when it was last counted, and since when it has promised more than there is."""
 
     location_id: str
+    incoming: list[IncomingUnits] | None = None
+    snapshot_as_of: datetime | None = None
+    problem: str | None = None
+    problem_since: datetime | None = None
 
 
 class StockOfSku(BaseModel):
@@ -114,6 +136,104 @@ class StockOfSku(BaseModel):
     sku: str
     positions: list[LocationUnits]
     totals: Units
+
+
+class StockLineOutcome(BaseModel):
+    """What became of a line, counted from 1. DUPLICATE: booked before. REFUSED: `bucket` held only `found` units."""
+
+    line: int
+    outcome: LineOutcome
+    reason: str | None = None
+    bucket: Bucket | None = None
+    found: int | None = None
+
+
+class StockDocumentOutcome(BaseModel):
+    """What became of a stock document."""
+
+    document_id: str
+    lines: list[StockLineOutcome]
+    booked: int
+    duplicates: int
+    refused: int
+
+
+class ReservationAnswer(BaseModel):
+    """A cart's hold: what is held where while it is ACTIVE, or was. Kits are held as their components."""
+
+    reservation_id: str
+    status: ReservationStatus
+    created_at: datetime
+    expires_at: datetime
+    lines: list[ReservedLine]
+    order_id: str | None = None
+    ended_at: datetime | None = None
+
+
+class PlacedOutcome(Outcome):
+    """The order that was placed; `reservation` says what became of the cart's hold it named."""
+
+    reservation: ReservationStatus | None = None
+
+
+class BasketAnswer(BaseModel):
+    """Whether all that has a number can be had together; `short` says how many units are missing, by SKU."""
+
+    enough: bool
+    short: dict[str, int]
+
+
+class AvailabilityAnswer(BaseModel):
+    """What may be sold now, term by term, and the formula of the terms. `basket` is there if a SKU has a number."""
+
+    at: datetime
+    channel: str | None
+    skus: list[Availability]
+    formula: dict[str, str]
+    basket: BasketAnswer | None = None
+
+
+class SnapshotKept(BaseModel):
+    """A snapshot after a part, a file or a decision came in. `upload_url` takes the file by PUT."""
+
+    snapshot_id: str
+    status: SnapshotStatus
+    report: str
+    upload_url: str | None = None
+    expires_in_seconds: int | None = None
+
+
+class CountedRowReport(BaseModel):
+    """What became of a counted row: counted units, units on the books when it was judged, or what is wrong with it."""
+
+    chunk: int
+    row: int
+    outcome: RowOutcome
+    sku: str | None = None
+    on_hand: int | None = None
+    on_books: int | None = None
+    field: str | None = None
+    reason: str | None = None
+
+
+class SnapshotReported(BaseModel):
+    """A snapshot, how many of its rows ended how, and a page of those that are not simply booked."""
+
+    snapshot_id: str
+    location_id: str
+    as_of: datetime
+    received_at: datetime
+    complete: bool
+    status: SnapshotStatus
+    chunks: int | None
+    missing_chunks: list[int]
+    counts: dict[str, int]
+    decision: Decision | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    refusal: str | None = None
+    rows: list[CountedRowReport]
+    cursor: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,9 +252,18 @@ class Operation:
 KEY: Headers = {
     "Idempotency-Key": {"pattern": IDEMPOTENCY_KEY, "description": "Yours to choose; a repeat with it creates nothing."}
 }
+KEY_OR_ID: Headers = {
+    "Idempotency-Key": {
+        "pattern": IDEMPOTENCY_KEY,
+        "description": "Needed where the body has no `reservation_id`.",
+        "optional": "yes",
+    }
+}
 BAD_BODY = {422: "The body: `details.faults` names each bad field.", 413: "More than 200,000 bytes."}
 BUSY = {503: "Not now; the same request may succeed later."}
+NO_RESERVATION = {404: "There is no such reservation."}
 NO_ORDER = {404: "There is no such order."}
+NO_SNAPSHOT = {404: "There is no such snapshot."}
 CHANGE = BAD_BODY | NO_ORDER | BUSY | {409: "The order's state does not allow it."}
 
 OPERATIONS: dict[str, Operation] = {
@@ -142,9 +271,12 @@ OPERATIONS: dict[str, Operation] = {
         summary="Place an order of your own shop, phone desk or point of sale.",
         body=DirectOrder,
         headers=KEY,
-        answers={201: ("Placed.", Outcome), 200: ("Placed before by this very request.", Outcome)},
+        answers={201: ("Placed.", PlacedOutcome), 200: ("Placed before by this very request.", PlacedOutcome)},
         refusals={
-            409: "In progress right now, or placed by another request (`details.order_id`).",
+            409: (
+                "In progress right now, placed by another request, or the reservation is another order's"
+                " (`details.order_id`) or unknown."
+            ),
             **BAD_BODY,
             **BUSY,
         },
@@ -195,6 +327,73 @@ OPERATIONS: dict[str, Operation] = {
         answers={200: ("Decided.", Outcome)},
         refusals=CHANGE,
     ),
+    "POST /stock/adjustments": Operation(
+        summary="Book changes of stock that no order asks for: receipts, returns, corrections, transfers, inspection.",
+        body=StockAdjustments,
+        headers=KEY,
+        answers={200: ("What became of each line; the same for a repeat.", StockDocumentOutcome)},
+        refusals={
+            409: "In progress right now.",
+            413: "More than 200,000 bytes.",
+            422: "The body, a sku or location nobody knows (`details.faults` names each), or a key used before.",
+            **BUSY,
+        },
+    ),
+    "GET /availability": Operation(
+        summary="What may be sold of some SKUs, on a channel or on any, and why; it promises nothing.",
+        query=AvailabilityQuery,
+        answers={200: ("The figures.", AvailabilityAnswer)},
+        refusals={
+            404: "`details` names the SKUs that are no products, or the account that was never set up.",
+            422: "A bad parameter.",
+            **BUSY,
+        },
+    ),
+    "POST /reservations": Operation(
+        summary="Hold stock for a cart for a while: all lines or none.",
+        body=ReservationRequest,
+        headers=KEY_OR_ID,
+        answers={201: ("Held.", ReservationAnswer), 200: ("Held before by this very request.", ReservationAnswer)},
+        refusals={
+            409: "Out of stock (`details.shortages` maps sku to missing units), or no location may ship there.",
+            413: "More than 200,000 bytes.",
+            422: "The body, a sku or location nobody knows, more than 40 stock positions, or an id used before.",
+            **BUSY,
+        },
+    ),
+    "GET /reservations/{reservation_id}": Operation(
+        summary="A cart's hold as it is now.",
+        answers={200: ("The hold.", ReservationAnswer)},
+        refusals={**NO_RESERVATION, **BUSY},
+    ),
+    "DELETE /reservations/{reservation_id}": Operation(
+        summary="Give a cart's stock back.",
+        answers={200: ("It has ended; the same for a repeat.", ReservationAnswer)},
+        refusals={**NO_RESERVATION, 409: "An order has it (`details.order_id`).", **BUSY},
+    ),
+    "POST /stock/snapshots": Operation(
+        summary="Send a part of what was counted at a location, or ask where to upload all of it.",
+        body=SnapshotRequest,
+        answers={202: ("Kept, and soon judged; or kept for the file.", SnapshotKept)},
+        refusals={409: "The file was read already.", **BAD_BODY, **BUSY},
+    ),
+    "POST /stock/snapshots/{snapshot_id}/object": Operation(
+        summary="The file is uploaded: have it read.",
+        answers={202: ("It will be read.", SnapshotKept)},
+        refusals={**NO_SNAPSHOT, 409: "This snapshot is sent in parts.", **BUSY},
+    ),
+    "POST /stock/snapshots/{snapshot_id}/approval": Operation(
+        summary="Book or drop the rows of a snapshot whose difference is too large to book unseen.",
+        body=ApprovalRequest,
+        answers={202: ("Decided, and soon carried out.", SnapshotKept)},
+        refusals={**BAD_BODY, **NO_SNAPSHOT, 409: "No rows wait, or it was decided otherwise.", **BUSY},
+    ),
+    "GET /stock/snapshots/{snapshot_id}": Operation(
+        summary="How far a snapshot has come, and its rows that are not simply booked, page by page.",
+        query=SnapshotQuery,
+        answers={200: ("The report.", SnapshotReported)},
+        refusals={**NO_SNAPSHOT, 422: "A bad cursor.", **BUSY},
+    ),
     "GET /stock/{sku}": Operation(
         summary="Stock of a SKU by location and bucket.",
         answers={200: ("The stock.", StockOfSku)},
@@ -215,8 +414,11 @@ OPERATIONS: dict[str, Operation] = {
         refusals={401: "Unknown account or wrong signature.", 413: "Too large.", 422: "No tracking update.", **BUSY},
     ),
     "POST /webhooks/warehouses/{location_id}": Operation(
-        summary="Take in what a warehouse, store or 3PL reports of its work.",
-        body=warehouse_reports._Report,
+        summary="Take in what a warehouse, store or 3PL reports of its work and stock.",
+        body=warehouse_reports._Report
+        | stock_reports.AdjustedReport
+        | stock_reports.ReceivedReport
+        | snapshot_bodies.SnapshotReport,
         signatures=("standard_webhooks",),
         answers={202: ("Queued.", dict[str, Any])},
         refusals={

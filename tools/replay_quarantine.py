@@ -30,7 +30,8 @@ from tools.stage import CANNOT_WORK, Stage
 
 DEFAULT_LIMIT, MAX_LIMIT = 1_000, 100_000
 PAGE, MAX_PAGES = 50, 4_000
-REPORTS = "report#"
+QUEUES = {"report#": "fulfillment", "stock#": "stock"}
+"""By what a source begins with; all others are channels, whose messages are for intake."""
 EARLY_UPDATES = "TRACKING#"
 COULD_NOT_START, SOME_STAYED = 2, 1
 
@@ -120,7 +121,7 @@ def main(arguments: list[str]) -> int:
 
 def _replay(stage: Stage, source: str, screen: Screen) -> Replay:
     sqs = stage.client("sqs")
-    name = "fulfillment" if source.startswith(REPORTS) else "intake"
+    name = next((queue for start, queue in QUEUES.items() if source.startswith(start)), "intake")
     queue = Queue(sqs, stage.queue_url(sqs, name))
     return Replay(QuarantineStore(stage.client("dynamodb"), stage.table_prefix), queue, screen)
 
@@ -128,7 +129,7 @@ def _replay(stage: Stage, source: str, screen: Screen) -> Replay:
 def _group(source: str, message: Row) -> str:
     """Whom the message may not crowd out: as the door that queued it first said."""
     order_id = order_of_fulfillment(str(message.get("fulfillment_id", "")))
-    return order_id or source
+    return order_id or source.removeprefix("stock#")
 
 
 def _show(result: Replayed, *, as_json: bool) -> None:
@@ -158,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
         "--source",
         required=True,
         metavar="SOURCE",
-        help="whose messages: channel#account (shopify#main), or report#location for reports of work",
+        help="whose messages: channel#account (shopify#main), report#location or stock#location for reports",
     )
     parser.add_argument("--reason", help="only rows with this reason, such as UNKNOWN_ACCOUNT")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Reference data of a small company: products, locations, rates, channel accounts and their secrets.
+"""Reference data of a small company: products, listings, locations, rates, channel accounts and their secrets.
 
 Putting it again changes nothing: secrets are made once and kept. Stock is `seed_stock`'s.
 """
@@ -67,10 +67,13 @@ def put_secrets(client: ClientFactory, stage: str) -> Secrets:
 
 
 def put_reference_data(client: ClientFactory, stage: str, stand_in_url: str) -> None:
-    """Writes products, locations (their `endpoint_url` is the stand-in warehouse) and settings."""
+    """Writes products, listings that are not there yet, locations (their `endpoint_url` is the stand-in warehouse)
+    and settings."""
     tables = client("dynamodb")
     for product in load("products"):
         put_item(tables, f"oms-{stage}-products", product)
+    for listing in load("listings"):
+        _put_if_absent(tables, f"oms-{stage}-listings", listing, "channel_sku")
     for location in load("locations"):
         endpoint_url = f"{stand_in_url}/warehouses/{location['location_id']}"
         put_item(tables, f"oms-{stage}-locations", {**location, "endpoint_url": endpoint_url})
@@ -88,6 +91,15 @@ def put_reference_data(client: ClientFactory, stage: str, stand_in_url: str) -> 
 def put_item(tables: Any, table: str, item: dict[str, Any]) -> None:
     """One item of plain values (strings, ints, bools, lists, mappings)."""
     tables.put_item(TableName=table, Item=to_item(item))
+
+
+def _put_if_absent(tables: Any, table: str, item: dict[str, Any], key: str) -> None:
+    """As `put_item`; what the system has written on an item since stays."""
+    try:
+        tables.put_item(TableName=table, Item=to_item(item), ConditionExpression=f"attribute_not_exists({key})")
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
 
 
 def _channel_secret_name(stage: str, channel: str, account: str) -> str:

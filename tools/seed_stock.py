@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from oms.runtime.clock import now
-from oms.stores.stock import StockStore
-from oms.usecases.stock import take_snapshot
+from oms.stores.group_commit import GroupCommit
+from oms.stores.snapshots import Readings
+from oms.usecases.counting import Booking, take_snapshot
 from tools import seed
 
 if TYPE_CHECKING:
@@ -18,10 +19,11 @@ def restore_stock(client: Callable[[str], Any], stage: str) -> int:
 
     Returns how many positions were counted.
     """
-    store, moment = StockStore(client("dynamodb"), f"oms-{stage}-"), now()
+    dynamodb, prefix, moment = client("dynamodb"), f"oms-{stage}-", now()
+    booking = Booking(Readings.of(dynamodb, prefix), GroupCommit(dynamodb, prefix))
     counts = counts_by_location()
     for location_id, counted in counts.items():
-        take_snapshot(store, location_id, counted, moment)
+        take_snapshot(booking, location_id, counted, moment)
     return sum(len(counted) for counted in counts.values())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields
 from datetime import date
 from typing import Any
@@ -10,12 +9,12 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.metrics import MetricUnit
 
+from oms import wiring
 from oms.channels.direct import DirectOrder, incoming_order
-from oms.domain.errors import InvalidMessage, InvariantBroken
+from oms.domain.errors import InvariantBroken
 from oms.domain.order import Order, WaitingFor
 from oms.domain.requests import ApiRequest
 from oms.runtime.api_requests import (
-    IDEMPOTENCY_KEY,
     CancellationRequest,
     HoldRequest,
     NoteRequest,
@@ -34,6 +33,8 @@ from oms.stores.documents import to_document
 from oms.stores.group_commit import GroupCommit
 from oms.stores.orders import OrdersStore
 from oms.stores.reference_data import ProductsStore, SettingsStore
+from oms.stores.reservations import ReservationsStore
+from oms.usecases.conversion import Conversion
 from oms.usecases.decisions import Decisions
 from oms.usecases.intake import Intake, Placed
 from oms.usecases.reading import OrderPage, Paging, Reading, known_form
@@ -43,8 +44,14 @@ secrets = Secrets(client("secretsmanager"), environment("STAGE"))
 contacts = ContactsStore(dynamodb, prefix, hash_key=lambda: secrets.text("contacts/hash-key"))
 orders, settings = OrdersStore(dynamodb, prefix), SettingsStore(dynamodb, prefix)
 commit = GroupCommit(dynamodb, prefix, contacts)
+conversion = Conversion(reservations=ReservationsStore(dynamodb, prefix), sourcing=wiring.sourcing())
 intake = Intake(
-    orders=orders, contacts=contacts, products=ProductsStore(dynamodb, prefix), settings=settings, commit=commit
+    orders=orders,
+    contacts=contacts,
+    products=ProductsStore(dynamodb, prefix),
+    settings=settings,
+    commit=commit,
+    conversion=conversion,
 )
 reading = Reading(orders=orders, contacts=contacts)
 decisions = Decisions(orders=orders, commit=commit, settings=settings)
@@ -62,12 +69,15 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def create_order() -> Response[Any]:
     """201 placed, 200 placed before, 409 in progress or placed by another request, 422, 503."""
     body, moment = api.body(DirectOrder), now()
-    request = ApiRequest(client_id=api.client_id, key=_idempotency_key(), content_hash=_content_hash(body))
+    request = ApiRequest(client_id=api.client_id, key=api.idempotency_key(), content_hash=_content_hash(body))
     incoming = incoming_order(body, default_id=request.key, now=moment)
     placed: list[Placed] = []
 
     def place() -> Ids:
-        placed.append(intake.place(incoming, request, _actor(), moment, trace_id=api.request_id))
+        made = intake.place(
+            incoming, request, _actor(), moment, trace_id=api.request_id, reservation_id=body.reservation_id
+        )
+        placed.append(made)
         return {"order_id": placed[0].order.order_id}
 
     ids = idempotency.once(request, api.lambda_context, place)
@@ -76,7 +86,10 @@ def create_order() -> Response[Any]:
     if created:
         metrics.add_metric("OrdersCreated", MetricUnit.Count, 1)
         logger.info("placed", extra={"order_id": order.order_id, "correlation_id": api.request_id})
-    return answer(201 if created else 200, _outcome(order), Location=f"/orders/{order.order_id}")
+    outcome = _outcome(order)
+    if body.reservation_id:
+        outcome["reservation"] = conversion.status(body.reservation_id).value
+    return answer(201 if created else 200, outcome, Location=f"/orders/{order.order_id}")
 
 
 @api.get("/orders/<order_id>")
@@ -144,15 +157,6 @@ def decide_review(order_id: str) -> Response[Any]:
     if body.decision == "CONTINUE":
         return answer(200, _outcome(decisions.resolve_review(known_form(order_id), _actor(), now())))
     return answer(200, _outcome(decisions.cancel_in_review(known_form(order_id), body.reason, _actor(), now())))
-
-
-def _idempotency_key() -> str:
-    key = api.header("Idempotency-Key")
-    if not re.fullmatch(IDEMPOTENCY_KEY, key):
-        message = "Idempotency-Key needs 1 to 255 printable characters without blanks"
-        reason = "INVALID_FIELD" if key else "MISSING_FIELD"
-        raise InvalidMessage(message, field="Idempotency-Key", reason=reason)
-    return key
 
 
 def _content_hash(body: DirectOrder) -> str:

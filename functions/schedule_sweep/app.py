@@ -13,6 +13,8 @@ from oms.runtime.clock import now
 from oms.runtime.functions import environment, lambda_handler, logger, metrics, table_prefix
 from oms.runtime.queues import Queue
 from oms.stores.orders import OrdersStore
+from oms.stores.stock import StockStore
+from oms.usecases.oversold import Oversold
 from oms.usecases.sweep import Sweep
 
 RESERVE_MILLISECONDS = 10_000
@@ -20,7 +22,12 @@ RESERVE_MILLISECONDS = 10_000
 dynamodb, prefix = client("dynamodb"), table_prefix()
 orders = OrdersStore(dynamodb, prefix)
 lifecycle = wiring.lifecycle()
-sweep = Sweep(orders=orders, lifecycle=lifecycle, outbound=Queue(client("sqs"), environment("OUTBOUND_QUEUE_URL")))
+sweep = Sweep(
+    orders=orders,
+    lifecycle=lifecycle,
+    outbound=Queue(client("sqs"), environment("OUTBOUND_QUEUE_URL")),
+    oversold=Oversold(stock=StockStore(dynamodb, prefix), queue=Queue(client("sqs"), environment("STOCK_QUEUE_URL"))),
+)
 
 
 @lambda_handler
@@ -33,6 +40,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
         "evaluated": swept.evaluated,
         "restarted": swept.restarted,
         "sent_again": swept.sent_again,
+        "replanned": swept.replanned,
         "left": len(swept.failed),
     }
     for order_id, reason in swept.failed.items():

@@ -1,9 +1,10 @@
-"""The deliveries stream: each new row's key goes to the queue of those who send it."""
+"""The deliveries stream: the key of each row that is new, or owed again, goes to the queue of those who send it."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from oms.domain.listings import is_availability
 from oms.runtime.batches import BatchAnswer, each_in_order
 from oms.runtime.clients import client
 from oms.runtime.functions import environment, lambda_handler
@@ -21,7 +22,15 @@ def handler(event: dict[str, Any], context: object) -> BatchAnswer:
 
 
 def _enqueue(record: dict[str, Any]) -> None:
-    if record["eventName"] != "INSERT":
+    if not _is_owed(record):
         return
     key = from_item(record["dynamodb"]["Keys"])
     outbound.send(*trigger_of(key["destination"], key["message_key"]))
+
+
+def _is_owed(record: dict[str, Any]) -> bool:
+    """A location's request is owed once; a channel's figures whenever their row becomes pending again."""
+    if record["eventName"] == "INSERT":
+        return True
+    row = from_item(record["dynamodb"].get("NewImage", {}))
+    return is_availability(row.get("message_key", "")) and row.get("status") == "PENDING"

@@ -1,10 +1,10 @@
-"""`POST /webhooks/warehouses/{location_id}`: what a location reports of its work (Standard Webhooks)."""
+"""`POST /webhooks/warehouses/{location_id}`: what a location reports of its work and stock (Standard Webhooks)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from oms.connectors import warehouse_reports
+from oms.connectors import snapshot_bodies, stock_reports, warehouse_reports
 from oms.domain.errors import FulfillmentNotFound, InvalidMessage
 from oms.domain.ids import order_of_fulfillment
 from oms.domain.incoming import FulfillmentReport
@@ -16,8 +16,12 @@ from oms.runtime.secrets import Secrets
 from oms.stores.orders import OrdersStore
 
 fulfillment_queue = Queue(client("sqs"), environment("FULFILLMENT_QUEUE_URL"))
+stock_queue = Queue(client("sqs"), environment("STOCK_QUEUE_URL"))
 orders = OrdersStore(client("dynamodb"), table_prefix())
 secrets = Secrets(client("secretsmanager"), environment("STAGE"))
+
+STOCK_READERS = {**stock_reports.READERS, "stock.snapshot": snapshot_bodies.counted}
+"""By the type of the report: what becomes messages of the stock queue."""
 
 
 @lambda_handler
@@ -27,7 +31,13 @@ def handler(event: dict[str, Any], _context: object) -> webhooks.Answer:
 
 
 def _accept(request: webhooks.SignedRequest) -> webhooks.Answer:
-    report = warehouse_reports.parse(request.body, location_id=_verified_location(request))
+    location_id = _verified_location(request)
+    read_stock = STOCK_READERS.get(stock_reports.type_of(request.body))
+    if read_stock:
+        for message in read_stock(request.body, location_id, clock.now()):
+            stock_queue.send(message, group=location_id)
+        return webhooks.json_answer(202, {})
+    report = warehouse_reports.parse(request.body, location_id)
     order_id = _order_of(report)
     fulfillment_queue.send(warehouse_reports.to_message(report), group=order_id)
     return webhooks.json_answer(202, {})

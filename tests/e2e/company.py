@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from oms.stores.attribute_values import from_item, to_item
-from oms.stores.stock import StockStore
-from oms.usecases.stock import take_snapshot
+from oms.stores.group_commit import GroupCommit
+from oms.stores.snapshots import Readings
+from oms.usecases.counting import Booking, take_snapshot
 from tools import orders_view, signing, web
 from tools.local_stack import PROJECT
 from tools.shop import SIGNATURE_HEADER, Identity, Message
@@ -141,8 +143,9 @@ class Company:
 
     def count(self, sku: str, location_id: str, units: int) -> None:
         """Somebody counted so many units of a SKU at a location."""
-        stock = StockStore(self.system.world.tables, f"{self.system.stack.stack_name}-")
-        take_snapshot(stock, location_id, {sku: units}, datetime.now(UTC))
+        tables, prefix = self.system.world.tables, f"{self.system.stack.stack_name}-"
+        booking = Booking(Readings.of(tables, prefix), GroupCommit(tables, prefix))
+        take_snapshot(booking, location_id, {sku: units}, datetime.now(UTC))
 
     def lengthen(self, order_id: str) -> int:
         """Makes the order's document as long as after hundreds of notes; returns how many events it has then."""
@@ -196,6 +199,15 @@ class Company:
         )
         assert "LastEvaluatedKey" not in answer
         return [from_item(item) for item in answer["Items"]]
+
+    def moved(self, order_id: str, sku: str) -> Counter[str]:
+        """Units of a SKU that the ledger says moved for an order, by kind of movement."""
+        units: Counter[str] = Counter()
+        for row in self.query("stock_movements", sku=sku):
+            for entry in row["entries"]:
+                if entry.get("order_id") == order_id:
+                    units[entry.get("kind", row["kinds"][0])] += entry["quantity"]
+        return units
 
     def put(self, table: str, item: Mapping[str, Any]) -> None:
         """Writes an item as an administrator would."""

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.e2e.company import Company, fresh
+from tests.e2e.company import LONG_SECONDS, Company, fresh
 from tools import web
 from tools.seed_stock import restore_stock
 
@@ -51,6 +51,22 @@ def listed(company: Company, query: str) -> list[str]:
             return found
         cursor = f"&cursor={quote(page['cursor'])}"
     raise AssertionError("the list does not end")
+
+
+def test_a_kit_leaves_the_shelves_as_what_it_is_made_of(company: Company) -> None:
+    sent = company.place("kit")
+    company.until_all([sent], LONG_SECONDS, status="DELIVERED")
+    (kit,) = company.document(sent)["lines"]
+    assert len(kit["components"]) == 4
+    for component in kit["components"]:
+        rows = company.query("stock_movements", sku=component["sku"])
+        entries = [(row["kinds"], one) for row in rows for one in row["entries"]]
+        mine = [(one.get("kind", kinds[0]), one["quantity"]) for kinds, one in entries if _is_of(one, sent.order_id)]
+        assert sorted(mine) == [("COMMIT", component["quantity"]), ("SHIP", component["quantity"])]
+
+
+def _is_of(entry: dict[str, Any], order_id: str) -> bool:
+    return entry.get("order_id") == order_id
 
 
 def test_an_order_sent_twice_with_the_same_key_is_one_order(company: Company) -> None:
@@ -105,10 +121,35 @@ def test_an_order_that_waited_for_stock_ships_once_there_is_enough(company: Comp
     assert company.call("POST", f"/orders/{sent.order_id}/notes", {"text": "Due on Friday."}).status == 200
     try:
         company.count(SHORT_SKU, SHORT_AT, PLENTY)
-        company.sweep_until("it is delivered", lambda: company.all_have([sent], status="DELIVERED"))
+        company.until_all([sent], LONG_SECONDS, status="DELIVERED")
         assert sent.order_id not in [row["order_id"] for row in company.query("backorders", sku=SHORT_SKU)]
     finally:
         restore_stock(company.client, company.system.stack.stage)
+
+
+def test_units_that_a_count_did_not_find_are_taken_back_and_come_from_elsewhere(company: Company, held: str) -> None:
+    work = read(company, held)["fulfillments"][0]
+    sku, location_id = work["lines"][0]["sku"], work["location_id"]
+    company.until("nothing but the hold stops it", lambda: company.waits_in(held) == "Fulfill")
+    try:
+        company.count(sku, location_id, 0)
+        company.until(
+            "it is allocated anew", lambda: _story(company, held)[-2:] == ["LinesReplanned", "OrderAllocated"]
+        )
+        assert {one["location_id"] for one in read(company, held)["fulfillments"]} > {location_id}
+    finally:
+        restore_stock(company.client, company.system.stack.stage)
+    assert company.call("DELETE", f"/orders/{held}/holds/fraud-check").status == 200
+    company.until("it is delivered", lambda: read(company, held)["status"] == "DELIVERED", LONG_SECONDS)
+
+
+def test_what_shows_as_oversold_by_mistake_stops_showing_after_a_sweep(company: Company) -> None:
+    sku = fresh("sku")
+    nothing = dict.fromkeys(("on_hand", "available", "committed", "reserved", "damaged", "quality_control"), 0)
+    marks = {"problem": "OVERSOLD", "problem_since": "2026-01-01T00:00:00Z"}
+    company.put("stock", {"sku": sku, "location_id": SHORT_AT} | nothing | marks)
+    company.sweep()
+    company.until("it shows no more", lambda: "problem" not in company.query("stock", sku=sku)[0])
 
 
 def test_a_backordered_order_that_is_cancelled_waits_no_longer(company: Company) -> None:
@@ -215,6 +256,10 @@ def test_the_data_of_people_whose_orders_ended_long_ago_is_deleted(company: Comp
 def test_an_old_address_of_the_api_is_answered_as_not_found(company: Company) -> None:
     answer = web.send("GET", f"{company.system.description['base_url']}/no/such/path", {})
     assert answer.status == 404
+
+
+def _story(company: Company, order_id: str) -> list[str]:
+    return [event["type"] for event in read(company, order_id)["events"]]
 
 
 def _execution_status(company: Company, order_id: str) -> str:

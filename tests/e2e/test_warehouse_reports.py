@@ -122,7 +122,6 @@ def _assert_every_unit_left_once(company: Company, sent: Sent) -> None:
     document = company.document(sent)
     assert all(line["shipped"] == line["ordered"] for line in document["lines"])
     for line in document["lines"]:
-        rows = company.query("stock_movements", sku=line["sku"])
-        mine = [row["changes"] for row in rows if sent.order_id in [one["order_id"] for one in row["orders"]]]
-        assert sum(change.get("on_hand", 0) for change in mine) == -line["ordered"]
-        assert sum(change.get("committed", 0) for change in mine) == 0
+        moved = company.moved(sent.order_id, line["sku"])
+        assert moved["SHIP"] == line["ordered"]
+        assert moved["COMMIT"] == moved["SHIP"] + moved["RELEASE"]

@@ -8,16 +8,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from oms.domain import stock as stock_moves
 from oms.domain.catalog import Product
+from oms.domain.changes import StockChange
 from oms.domain.errors import Unavailable
 from oms.domain.incoming import Address, Contact, FulfillmentReport, IncomingLine, IncomingOrder, TrackingUpdate
 from oms.domain.lifecycle import Answer, Wait
 from oms.domain.order import Order, Totals
 from oms.domain.stock import Bucket, StockPosition
 from oms.runtime import clients
+from oms.stores.backorders import BackordersStore
 from oms.stores.contacts import ContactsStore
 from oms.stores.deliveries import DeliveriesStore
 from oms.stores.group_commit import GroupCommit
+from oms.stores.open_lines import OpenLinesStore
 from oms.stores.orders import OrdersStore
 from oms.stores.quarantine import QuarantineStore
 from oms.stores.reference_data import LocationsStore, ProductsStore, SettingsStore
@@ -29,8 +33,11 @@ from oms.usecases.expiry import Expiry
 from oms.usecases.fulfillment import Applied, Fulfilling, Report, Reported
 from oms.usecases.intake import Intake, IntakeResult
 from oms.usecases.lifecycle import Lifecycle
+from oms.usecases.oversold import Oversold
+from oms.usecases.replanning import Replanning
 from oms.usecases.sourcing import Sourcing
 from oms.usecases.sweep import Sweep
+from oms.usecases.waking import Waking
 from tests.integration.stage import HASH_KEY, PREFIX, STOCK, Stage
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -88,6 +95,7 @@ class Worker:
 
     notebook: Notebook
     outbound: QueueDouble = field(default_factory=QueueDouble)
+    stock_queue: QueueDouble = field(default_factory=QueueDouble)
 
     def __post_init__(self) -> None:
         client: Any = clients.client("dynamodb")
@@ -97,15 +105,21 @@ class Worker:
         self.quarantine, self.deliveries = QuarantineStore(client, PREFIX), DeliveriesStore(client, PREFIX)
         self.commit = GroupCommit(client, PREFIX, self.contacts, sleep=lambda _: None)
         self.locations = LocationsStore(client, PREFIX)
-        sourcing = Sourcing(self.stock, self.locations, self.settings)
+        sourcing = Sourcing(self.stock, self.locations, self.settings, BackordersStore(client, PREFIX))
         executions: Any = self.notebook
         queue: Any = self.outbound
+        stock_queue: Any = self.stock_queue
         self.intake = Intake(self.orders, self.contacts, ProductsStore(client, PREFIX), self.settings, self.commit)
         self.allocation = Allocation(self.orders, sourcing, self.commit, executions)
         self.fulfilling = Fulfilling(self.orders, self.commit, self.quarantine, self.settings)
         self.lifecycle = Lifecycle(self.orders, self.waits, self.commit, sourcing, executions)
         self.decisions = Decisions(self.orders, self.commit, self.settings)
-        self.sweep = Sweep(self.orders, self.lifecycle, queue, pick=lambda: 0.5)
+        self.oversold = Oversold(self.stock, stock_queue)
+        self.replanning = Replanning(
+            self.orders, self.stock, OpenLinesStore(client, PREFIX), self.settings, self.commit
+        )
+        self.waking = Waking(self.orders, self.waits, sourcing, executions)
+        self.sweep = Sweep(self.orders, self.lifecycle, queue, self.oversold, pick=lambda: 0.5)
         self.expiry = Expiry(self.orders, self.contacts)
 
     def take(self, incoming: IncomingOrder, hours: float = 0) -> IntakeResult:
@@ -233,6 +247,12 @@ def released(made: Worker, number: int = 1, lines: dict[str, int] | None = None,
     return order
 
 
+def received(sku: str, location_id: str, units: int, hours: float = 0, change_id: str = "receipt-1") -> StockChange:
+    """Goods that arrive at a location."""
+    moves = (stock_moves.receive(sku, location_id, units),)
+    return StockChange(change_id=change_id, effective_at=at(hours), at=at(hours), actor="test", moves=moves)
+
+
 def shelve(stage: Stage, units: dict[str, int], location_id: str = "WH-EAST") -> dict[tuple[str, str], int]:
     """Puts products and stock on a location's shelves; returns the opening stock for `balance`."""
     for sku, quantity in units.items():
@@ -267,9 +287,12 @@ def held_by_orders(stage: Stage) -> Counter[tuple[str, str]]:
     """Units that locations hold for orders, by (sku, location_id)."""
     held: Counter[tuple[str, str]] = Counter()
     for row in stage.rows("orders"):
+        kits = {line["line_id"]: line["components"] for line in row["lines"] if "components" in line}
         for one in row.get("fulfillments", []):
             for part in one["lines"]:
-                held[part["sku"], one["location_id"]] += part.get("open", 0) + part.get("picked", 0)
+                units = part.get("open", 0) + part.get("picked", 0)
+                for stocked in kits.get(part["line_id"], [{"sku": part["sku"], "quantity": 1}]):
+                    held[stocked["sku"], one["location_id"]] += units * stocked["quantity"]
     return held
 
 
@@ -284,6 +307,6 @@ def everything(stage: Stage) -> dict[str, list[dict[str, Any]]]:
     """All rows of all tables that flows write: to tell whether anything changed."""
     tables = (
         "orders", "order_references", "order_history", "contacts", "waits", "stock",
-        "stock_movements", "backorders", "deliveries", "quarantine",
+        "stock_movements", "stock_documents", "backorders", "deliveries", "quarantine",
     )  # fmt: skip
     return {table: stage.rows(table) for table in tables}

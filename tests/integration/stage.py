@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 ACCOUNT_ID = "123456789012"
 REGION = "us-east-1"
 PREFIX = "oms-test-"
-QUEUES = ("intake", "allocation", "fulfillment", "outbound")
+QUEUES = ("intake", "allocation", "fulfillment", "outbound", "stock")
 HASH_KEY = "the-key-of-the-hashes-in-tests"
 SIGNING_SECRET = "whsec_c2lnbmluZyBzZWNyZXQgb2YgdGhlIHRlc3Rz"
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT_ID}:stateMachine:oms-test-order-lifecycle"
@@ -36,6 +36,7 @@ PRODUCTS = (
     Product(sku="BOWL", title="Bowl", grams=480),
     Product(sku="KETTLE", title="Kettle", grams=1650),
     Product(sku="SET", title="Two mugs", kit_components=(KitComponent(sku="MUG", quantity=2),)),
+    Product(sku="HAMPER", title="Two sets", kit_components=(KitComponent(sku="SET", quantity=2),)),
 )
 LOCATIONS = (
     Location(location_id="WH-EAST", status=LocationStatus.ACTIVE, country="US", region="NJ", carrier="ups"),

@@ -25,9 +25,9 @@ from tests.integration.company import (
     entry,
     incoming,
     order_id,
+    received,
     released,
     report,
-    shelve,
     story,
     tracked,
     worker,
@@ -242,15 +242,15 @@ def test_an_order_that_waits_for_stock_goes_on_when_enough_has_come_and_not_befo
     made.take(incoming(lines={"BOWL": 5}))
     made.allocate(order_id())
     made.wait(order_id(), AWAIT_STOCK, "t", hours=1)
-    shelve(stage, {"BOWL": 4})
+    made.commit.commit_one(received("BOWL", "WH-EAST", 1, change_id="first"))
     sweep(made, hours=100)
     assert made.notebook.first("t") is None
-    opening = shelve(stage, {"BOWL": 5})
+    made.commit.commit_one(received("BOWL", "WH-EAST", 1, change_id="second"))
     sweep(made, hours=101)
     assert heard(made, "t") is DONE
     made.allocate(order_id(), hours=102)
     assert stage.order(order_id()).status is OrderStatus.ALLOCATED
-    balance(stage, opening)
+    balance(stage)
 
 
 def test_two_sweeps_at_the_same_time_raise_the_generation_once(stage: Stage, faults: Faults) -> None:
@@ -309,5 +309,7 @@ def test_a_sweep_reaches_an_order_behind_a_hundred_older_ones(stage: Stage) -> N
         due_at = f"2026-03-02T{14 + number // 60:02}:{number % 60:02}:00Z"
         stage.put("orders", model | {"order_id": f"order-{number:03}", "due_at": due_at})
     outbound: Any = QueueDouble()
-    Sweep(made.orders, made.lifecycle, outbound, pick=lambda: 0.0).run(at(24), at(24), go_on=lambda: True)
+    Sweep(made.orders, made.lifecycle, outbound, made.oversold, pick=lambda: 0.0).run(
+        at(24), at(24), go_on=lambda: True
+    )
     assert len({name for name, _ in made.notebook.started}) == 102

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from oms.domain.events import EventType
+from oms.domain.publication import SOURCE
 from tests.template.expanded import expand, of_type, properties
 from tests.template.registry import RULES, Breaker, Rule
 from tests.template.rules import access, alarms, api, functions, keys, lifecycle, queues, streams, tables
@@ -67,3 +69,10 @@ def test_the_copy_rule_takes_every_event_of_orders() -> None:
     rule = properties(expand("dev"), "EventCopyRule")
     assert rule["EventBusName"] == "oms-dev"
     assert rule["EventPattern"] == {"source": [{"prefix": "oms."}]}
+
+
+def test_the_projection_hears_only_of_events_there_are() -> None:
+    rule = properties(expand("dev"), "ProjectionRule")
+    assert rule["EventBusName"] == "oms-dev"
+    assert rule["EventPattern"]["source"] == [SOURCE]
+    assert set(rule["EventPattern"]["detail-type"]) < {one.value for one in EventType}

@@ -30,6 +30,7 @@ MAY_USE = {
 HANDED_TO_USE_CASES = (
     "oms.stores",
     "oms.runtime.executions",
+    "oms.runtime.inbox",
     "oms.runtime.location_client",
     "oms.runtime.queues",
 )

@@ -2,121 +2,44 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import precondition, rule
 
-from oms.domain.allocation import allocate, record_shortage
+from oms.domain.allocation import allocate
+from oms.domain.backordering import cancel_rest, record_shortage, short_units
 from oms.domain.cancellation import cancel
-from oms.domain.catalog import ChannelAccount, Product
-from oms.domain.changes import Context, OrderChange
+from oms.domain.catalog import BackorderRule
+from oms.domain.changes import OrderChange
 from oms.domain.decisions import add_note, place_hold, release_hold, request_review, resolve_review
 from oms.domain.errors import FulfillmentNotFound, IllegalTransition, NoRoute, OutOfStock, TrackingNotFound
 from oms.domain.fulfilling import apply_report
-from oms.domain.incoming import Address, Contact, FulfillmentReport, IncomingLine, IncomingOrder
-from oms.domain.intake import receive, update
-from oms.domain.order import Hold, Order, OrderStatus, ShipmentStatus, Totals
+from oms.domain.incoming import Address, FulfillmentReport
+from oms.domain.intake import update
+from oms.domain.order import Hold, ShipmentStatus
 from oms.domain.progress import TERMINAL, was_released
 from oms.domain.release import may_release, release
+from oms.domain.replanning import replan
 from oms.domain.routing import Candidate, RoutingPlan, RoutingPolicy, route
-from oms.domain.stock import Bucket, StockPosition, by_position, net, snapshot, taken
+from oms.domain.stock import snapshot
 from oms.domain.tracking import apply_tracking
 from tests.unit.builders import NOON, context, location, plan, report, tracking
+from tests.unit.one_order import PLACES, SKUS, OneOrder, mostly, quantities
 from tests.unit.rate_cards import small_card
 
-SKUS = ("MUG", "TEE")
-PLACES = {"ny": "NY", "ca": "CA"}
 ROUTING = RoutingPolicy(rate_card=small_card(), max_parcels=4)
-PRODUCTS = {sku: Product(sku=sku, grams=300) for sku in SKUS}
 MAX_PARTS = 50
 
-quantities = st.integers(1, 3)
 places = st.sampled_from(sorted(PLACES))
-mostly = st.sampled_from([True, True, True, False])
 rarely = st.sampled_from([False, False, False, False, True])
 shipment_ids = st.sampled_from(["s1", "s2", "s3"])
 
 
-class AnyOrder(RuleBasedStateMachine):
-    """One order, its stock and its backorder rows, driven by anything that may happen to it."""
-
-    order: Order
-    incoming: IncomingOrder
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.hours = 0.0
-        self.stock: dict[tuple[str, str], StockPosition] = {}
-        self.backordered: dict[tuple[str, str], int] = {}
-        self.owed: set[str] = set()
-        self.contact = Contact()
-
-    @initialize(
-        ordered=st.lists(st.tuples(st.sampled_from(SKUS), quantities, mostly), min_size=1, max_size=3),
-        paid=st.sampled_from(["PAID", "PAID", "PENDING"]),
-        on_hand=st.lists(st.integers(0, 6), min_size=4, max_size=4),
-    )
-    def place_order(self, ordered: list[tuple[str, int, bool]], paid: str, on_hand: list[int]) -> None:
-        positions = [(sku, place) for sku in SKUS for place in PLACES]
-        for (sku, place), units in zip(positions, on_hand, strict=True):
-            self.stock[sku, place] = StockPosition(sku=sku, location_id=place, on_hand=units, available=units)
-        lines = [
-            IncomingLine(line_id=str(at), sku=sku, quantity=n, current_quantity=n, requires_shipping=ships)
-            for at, (sku, n, ships) in enumerate(ordered)
-        ]
-        self.contact = Contact(ship_to=Address(country="US", region="NY"))
-        self.incoming = IncomingOrder(
-            channel="shopify",
-            account="main",
-            channel_order_id="1",
-            placed_at=NOON,
-            channel_updated_at=NOON,
-            currency="USD",
-            totals=Totals(),
-            lines=tuple(lines),
-            payment_status=paid,
-            contact=self.contact,
-        )
-        account = ChannelAccount()
-        self.order = receive(self.incoming, PRODUCTS, account, self.now()).order
-        assert (self.order.version, self.order.events[0].sequence) == (1, 1)
-
-    def now(self) -> Context:
-        return context(self.hours)
-
-    def apply(self, change: OrderChange) -> None:
-        """Commit a change as the stores do, and check all that must be true of every change."""
-        before, self.order = self.order, change.order
-        assert self.order.version == before.version + 1
-        new = self.order.events[len(before.events) :]
-        assert self.order.events[: len(before.events)] == before.events
-        assert {event.version for event in new} <= {self.order.version}
-        told = [event.status for event in new if event.status is not None]
-        assert told == ([] if self.order.status is before.status else [self.order.status.value])
-        self._move_stock(change)
-        self._queue_backorders(change)
-        keys = {owed.message_key for owed in change.deliveries}
-        assert len(keys) == len(change.deliveries)
-        assert not keys & self.owed
-        self.owed |= keys
-        self.contact = change.contact or self.contact
-
-    def _move_stock(self, change: OrderChange) -> None:
-        for key, moves in by_position(change.moves).items():
-            assert taken(moves) <= max(0, self.stock[key].available)
-            self.stock[key] = self.stock[key].after(net(moves))
-
-    def _queue_backorders(self, change: OrderChange) -> None:
-        for row in change.backorders_removed:
-            self.backordered.pop((row.sku, row.queue_key), None)
-        for row in change.backorders_added:
-            self.backordered[row.sku, row.queue_key] = row.quantity
-
-    # --- what may happen
+class AnyOrder(OneOrder):
+    """One order, driven by anything that may happen to it."""
 
     @rule(data=st.data())
     def it_goes_on_as_it_should(self, data: st.DataObject) -> None:
@@ -168,8 +91,20 @@ class AnyOrder(RuleBasedStateMachine):
             self.apply(allocate(self.order, chosen, self.now()))
             assert not any(line.unallocated for line in self.order.lines)
         if shortages:
-            self.apply_if_any(record_shortage(self.order, shortages, self.now()))
-            assert record_shortage(self.order, shortages, self.now()) is None
+            assert set(shortages) <= set(SKUS)
+            self._wait_or_lose_the_rest(short_units(self.order, shortages))
+
+    def _wait_or_lose_the_rest(self, short: dict[str, int]) -> None:
+        assert short
+        if self.policy.backorder_rule is BackorderRule.CANCEL_REST:
+            self.apply_if_any(cancel_rest(self.order, short, self.now(), "OUT_OF_STOCK"))
+        else:
+            self.apply_if_any(record_shortage(self.order, short, self.now()))
+            assert record_shortage(self.order, short, self.now()) is None
+
+    @rule(sku=st.sampled_from(SKUS), place=places, units=quantities)
+    def promised_units_turn_out_to_be_too_many(self, sku: str, place: str, units: int) -> None:
+        self.apply_if_any(replan(self.order, sku, place, units, self.now()))
 
     def _candidates(self) -> list[Candidate]:
         return [
@@ -186,7 +121,8 @@ class AnyOrder(RuleBasedStateMachine):
         if not open_lines or self.order.review:
             return
         line = data.draw(st.sampled_from(open_lines))
-        most = min(line.unallocated, self.stock[line.sku, place].available)
+        there = [self.stock[sku, place].available // units for sku, units in line.stock_units(1).items()]
+        most = min(line.unallocated, *there)
         if most > 0:
             units = data.draw(st.integers(1, most))
             self.apply(allocate(self.order, plan(**{place: {line.line_id: units}}), self.now()))
@@ -327,82 +263,6 @@ class AnyOrder(RuleBasedStateMachine):
     def apply_if_any(self, change: OrderChange | None) -> None:
         if change:
             self.apply(change)
-
-    # --- what is always true
-
-    @invariant()
-    def every_ordered_unit_is_in_exactly_one_place(self) -> None:
-        for line in self.order.lines:
-            parts = (line.unallocated, line.in_fulfillment, line.shipped, line.cancelled)
-            assert line.ordered == sum(parts)
-            assert min(parts) >= 0
-            assert 0 <= line.backordered <= line.unallocated
-
-    @invariant()
-    def every_assigned_unit_is_in_exactly_one_place(self) -> None:
-        at_work: Counter[str] = Counter()
-        for one in self.order.fulfillments:
-            for line in one.lines:
-                parts = (line.open, line.picked, line.shipped, line.shorted, line.cancelled)
-                assert line.assigned == sum(parts)
-                assert min(parts) >= 0
-                at_work[line.line_id] += line.open + line.picked
-        for line in self.order.lines:
-            assert line.in_fulfillment == at_work[line.line_id]
-
-    @invariant()
-    def events_are_numbered_without_gaps(self) -> None:
-        events = self.order.events
-        assert [event.sequence for event in events] == list(range(1, len(events) + 1))
-        assert [event.version for event in events] == sorted(event.version for event in events)
-        assert events[-1].version <= self.order.version
-        told = [event.status for event in events if event.status]
-        assert told[-1] == self.order.status.value
-
-    @invariant()
-    def stock_is_committed_exactly_for_the_units_at_work(self) -> None:
-        at_work: Counter[tuple[str, str]] = Counter()
-        for one in self.order.fulfillments:
-            for line in one.lines:
-                at_work[line.sku, one.location_id] += line.open + line.picked
-        for key, position in self.stock.items():
-            assert getattr(position, Bucket.COMMITTED) == at_work[key]
-
-    @invariant()
-    def the_queue_of_a_sku_holds_exactly_the_backordered_units(self) -> None:
-        backordered = [line.backordered for line in self.order.lines if line.backordered]
-        assert sorted(self.backordered.values()) == sorted(backordered)
-
-    @invariant()
-    def the_status_says_no_more_than_the_facts(self) -> None:
-        order, lines = self.order, self.order.lines
-        open_units = sum(line.unallocated + line.in_fulfillment for line in lines)
-        arrived = self._arrived()
-        gone = all(line.cancelled == line.ordered for line in lines)
-        assert (order.status is OrderStatus.CANCELLED) == gone
-        if order.status in (OrderStatus.SHIPPED, OrderStatus.DELIVERED):
-            assert open_units == 0
-        if order.status is OrderStatus.DELIVERED:
-            assert all(arrived[line.line_id] >= line.shipped for line in lines if line.requires_shipping)
-        if order.status in (OrderStatus.RECEIVED, OrderStatus.ALLOCATED):
-            assert not any(line.shipped for line in lines if line.requires_shipping)
-
-    def _arrived(self) -> Counter[str]:
-        arrived: Counter[str] = Counter()
-        for one in self.order.fulfillments:
-            for parcel in one.shipments:
-                if parcel.status is ShipmentStatus.DELIVERED:
-                    arrived.update({line.line_id: line.quantity for line in parcel.lines})
-        return arrived
-
-    @invariant()
-    def an_order_waits_for_something_exactly_until_it_has_ended(self) -> None:
-        order = self.order
-        ended = order.status in TERMINAL and order.review is None
-        assert (order.waiting_for is None) == ended
-        for value in (order.waiting_since, order.due_at, order.work_queue):
-            assert (value is None) == ended
-        assert order.status_since is not None
 
 
 TestAnyOrder = AnyOrder.TestCase

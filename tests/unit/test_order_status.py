@@ -9,7 +9,8 @@ from functools import reduce
 
 import pytest
 
-from oms.domain.allocation import allocate, record_shortage
+from oms.domain.allocation import allocate
+from oms.domain.backordering import record_shortage, short_units
 from oms.domain.cancellation import cancel
 from oms.domain.decisions import place_hold, release_hold, request_review, resolve_review
 from oms.domain.errors import InvariantBroken
@@ -39,7 +40,7 @@ def allocating(**units: dict[str, int]) -> Step:
 
 
 def short(**shortages: int) -> Step:
-    return lambda order: _order(record_shortage(order, shortages, context()))
+    return lambda order: _order(record_shortage(order, short_units(order, shortages), context()))
 
 
 def cancelling(**units: int) -> Step:

@@ -77,7 +77,8 @@ def test_an_execution_that_waits_no_more_counts_as_answered(company: MainStreet,
 def test_every_sku_of_a_batch_is_read_once(company: MainStreet) -> None:
     company.play_all(*PLACED, ("queue_intake", "to_be_cancelled"))
     read: list[Any] = []
-    company.stage.hook("dynamodb", "before-parameter-build.dynamodb.Query", lambda params, **_: read.append(params))
+    hear = "before-parameter-build.dynamodb.Query"
+    company.stage.hook("dynamodb", hear, lambda params, **_: read.append(dict(params)))
     company.play("queue_allocation", "three_orders")
     skus = [one["ExpressionAttributeValues"][":s"]["S"] for one in read if one["TableName"].endswith("stock")]
     assert sorted(skus) == sorted(set(skus))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oms.domain.order import Order, OrderStatus, Request, ShipmentStatus, WaitingFor, Work
+from oms.stores.group_commit import MAX_UNANSWERED
 from tests.integration.faults import Faults
 from tests.integration.samples import DELIVERED, FULFILLMENT_ID, ORDER_ID, RELEASED, SHIPPED, MainStreet, Steps
 from tests.integration.samples import replays_the_same as replays
@@ -69,6 +70,6 @@ def test_a_short_pick_and_a_rejection_send_the_units_elsewhere(company: MainStre
 
 def test_reports_that_could_not_be_written_come_again(company: MainStreet, faults: Faults) -> None:
     company.play_all(*RELEASED)
-    faults.refuse("PutItem", "ThrottlingException", times=3)
+    faults.refuse("PutItem", "InternalServerError", times=MAX_UNANSWERED)
     assert len(company.play(FUNCTION, "accepted_picking_packed")["batchItemFailures"]) == 3
     assert order_after(company, (FUNCTION, "accepted_picking_packed")).fulfillments[0].work is Work.PACKED

@@ -13,7 +13,7 @@ from tests.integration.stage import MACHINE, LambdaContext, Stage, cases, sample
 
 FUNCTION = "schedule_sweep"
 LATER = NOW + timedelta(hours=1)
-IDLE = {"evaluated": 0, "restarted": 0, "sent_again": 0, "left": 0}
+IDLE = {"evaluated": 0, "restarted": 0, "sent_again": 0, "replanned": 0, "left": 0}
 
 
 @pytest.fixture

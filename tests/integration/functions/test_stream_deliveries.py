@@ -1,19 +1,24 @@
-"""The deliveries stream: the key of each new row is queued for who sends it, in its destination's own group."""
+"""The deliveries stream: the key of each row that is new or owed again is queued, in its destination's own group."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from tests.integration.company import everything
 from tests.integration.samples import FULFILLMENT_ID, ORDER_ID, MainStreet
-from tests.integration.stage import Stage, cases
+from tests.integration.stage import LambdaContext, Stage, cases, sample, template
 
 FUNCTION = "stream_deliveries"
 RENO = {"destination": "location#WH-RENO", "message_key": f"{ORDER_ID}#{FULFILLMENT_ID}#fulfillment.requested"}
 DALLAS = {"destination": "location#WH-DALLAS", "message_key": f"{ORDER_ID}#{ORDER_ID}-f2#fulfillment.requested"}
+MUG = {"destination": "channel#shopify#main-street-goods", "message_key": "availability#MUG-STONE-350"}
 QUEUED: dict[str, list[dict[str, str]]] = {
+    "availability_owed": [MUG],
+    "availability_owed_again": [MUG],
+    "availability_told": [],
     "request_owed": [RENO],
     "request_sent": [],
     "two_requests_owed": [RENO, DALLAS],
@@ -48,3 +53,28 @@ def test_the_first_row_that_could_not_be_queued_and_all_after_it_come_again(comp
     (failed,) = company.play(FUNCTION, "two_requests_owed")["batchItemFailures"]
     assert failed["itemIdentifier"] == "111100000000000000000001"
     assert company.stage.messages("outbound") == []
+
+
+def test_a_request_whose_row_changes_is_never_queued_again_by_the_stream(company: MainStreet) -> None:
+    event = sample(FUNCTION, "request_sent")
+    event["Records"][0]["dynamodb"]["NewImage"]["status"] = {"S": "PENDING"}
+    company.function(FUNCTION).handler(event, LambdaContext())
+    assert company.stage.messages("outbound") == []
+
+
+def test_the_stream_only_passes_on_what_the_function_queues() -> None:
+    """The patterns of the template and the function must not differ: what one drops the other never sees."""
+    events = template()["Resources"]["StreamDeliveriesFunction"]["Properties"]["Events"]
+    filters = events["DeliveriesStream"]["Properties"]["FilterCriteria"]["Filters"]
+    patterns = [json.loads(one["Pattern"]) for one in filters]
+    for case, queued in QUEUED.items():
+        records = sample(FUNCTION, case)["Records"]
+        passed = [record for record in records if any(_fits(pattern, record) for pattern in patterns)]
+        assert len(passed) == len(queued), case
+
+
+def _fits(pattern: Any, value: Any) -> bool:
+    """Lambda's event filtering, as far as these patterns use it: equal strings and prefixes."""
+    if isinstance(pattern, dict):
+        return all(_fits(part, value.get(name, {})) for name, part in pattern.items())
+    return any(value == one if isinstance(one, str) else str(value).startswith(one["prefix"]) for one in pattern)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from oms.domain.fulfilling import REPORT_TYPES
 from oms.domain.order import Fulfillment, FulfillmentLine, Line, Order, Totals
+from oms.domain.stock_documents import STOCK_REPORT_TYPES
 from oms.runtime.signatures import standard_webhooks_headers
 from tests.integration.functions.doors import Door, body_of, http_event, open_door
 from tests.integration.stage import Stage, cases, sample
@@ -71,7 +73,11 @@ def faults(answer: dict[str, Any]) -> dict[str, str]:
     return {fault["field"]: fault["reason"] for fault in answer["error"]["details"]["faults"]}
 
 
-@pytest.mark.parametrize("case", cases("webhook_warehouse"))
+WORK = [case for case in cases("webhook_warehouse") if not case.startswith("stock_")]
+STOCK = [case for case in cases("webhook_warehouse") if case.startswith("stock_")]
+
+
+@pytest.mark.parametrize("case", WORK)
 def test_each_sample_is_queued_each_time_it_comes_and_says_the_same(warehouse: Door, case: str) -> None:
     event = sample("webhook_warehouse", case)
     message_id = event["headers"]["webhook-id"]
@@ -84,6 +90,64 @@ def test_each_sample_is_queued_each_time_it_comes_and_says_the_same(warehouse: D
     assert first["kind"] == "fulfillment_report"
     assert first["type"] == body["type"]
     assert first["lines"] == {one["line_id"]: one["quantity"] for one in body["data"]["lines"]}
+
+
+@pytest.mark.parametrize("case", STOCK)
+def test_each_sample_about_stock_is_queued_for_its_location_and_says_the_same_twice(warehouse: Door, case: str) -> None:
+    event = sample("webhook_warehouse", case)
+    event["headers"] |= standard_webhooks_headers(
+        [SECRET], event["headers"]["webhook-id"], int(time.time()), body_of(event)
+    )
+    assert [warehouse.post(event) for _ in range(2)] == [(202, {})] * 2
+    stock = replace(warehouse, queue="stock")
+    assert stock.groups() == ["WH-RENO"] * 2
+    first, again = stock.queued()
+    assert first | {"received_at": ""} == again | {"received_at": ""}
+    assert (first["location_id"], first["message_id"]) == ("WH-RENO", json.loads(body_of(event))["id"])
+    assert warehouse.queued() == []
+
+
+def stock_report(kind: str = "stock.adjusted", **data: Any) -> dict[str, Any]:
+    return {"id": "report-1", "type": kind, "occurred_at": "2026-11-16T13:00:00Z", "data": data}
+
+
+def test_stock_is_told_of_the_location_that_signed_whatever_the_body_says(warehouse: Door) -> None:
+    body = stock_report("stock.received", location_id="WH-DALLAS", lines=[{"sku": "MUG", "quantity": 2}])
+    assert warehouse.post(signed(body))[0] == 202
+    (message,) = replace(warehouse, queue="stock").queued()
+    assert message["location_id"] == "WH-RENO"
+    assert message["lines"] == [{"line": 1, "type": "RECEIVE", "sku": "MUG", "quantity": 2}]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (stock_report(), "data.lines"),
+        (stock_report(lines=[]), "data.lines"),
+        (stock_report(lines=[{"sku": "MUG", "quantity": 0}]), "data.lines.0.quantity"),
+        (stock_report(lines=[{"sku": "MUG", "quantity": -1, "type": "SCRAP"}]), "data.lines.0.quantity"),
+        (stock_report("stock.received", lines=[{"sku": "MUG", "quantity": -1}]), "data.lines.0.quantity"),
+        (stock_report(lines=[{"sku": "MUG", "quantity": 1}]) | {"occurred_at": "noon"}, "occurred_at"),
+        (stock_report("stock.sung"), "type"),
+    ],
+)
+def test_a_report_about_stock_that_makes_no_sense_is_refused_by_field(
+    warehouse: Door, body: dict[str, Any], field: str
+) -> None:
+    status, answer = warehouse.post(signed(body))
+    assert (status, answer["error"]["details"]["field"]) == (422, field)
+    assert replace(warehouse, queue="stock").queued() == []
+
+
+def test_a_forged_report_about_stock_is_not_looked_at(warehouse: Door) -> None:
+    body = stock_report(lines=[{"sku": "MUG", "quantity": 99}])
+    assert warehouse.post(signed(body, secret="whsec_" + "QUFB" * 8))[0] == 401
+    assert replace(warehouse, queue="stock").queued() == []
+
+
+def test_when_the_stock_queue_takes_nothing_the_location_is_asked_to_try_again(warehouse: Door) -> None:
+    warehouse.stage.fail("sqs", "SendMessage", "RequestThrottled")
+    assert warehouse.post(signed(stock_report(lines=[{"sku": "MUG", "quantity": 1}])))[0] == 503
 
 
 def test_a_shipment_is_queued_with_all_that_is_known_of_the_parcel(warehouse: Door) -> None:
@@ -174,7 +238,7 @@ SHIPPED_NEEDS = dict.fromkeys(
         (report("fulfillment.rejected"), {"data.reason_code": "MISSING_FIELD"}),
         (report("fulfillment.short_picked"), {"data.reason_code": "MISSING_FIELD"}),
         (report("fulfillment.rejected", reason_code="TIRED"), {"data.reason_code": "INVALID_FIELD"}),
-        (report("stock.snapshot"), {"type": "INVALID_FIELD"}),
+        (report("stock.sung"), {"type": "INVALID_FIELD"}),
         (report(lines=[{"line_id": LINES[0], "quantity": 0}]), {"data.lines.0.quantity": "INVALID_FIELD"}),
         (report(lines=[{"line_id": LINES[0], "quantity": "2"}]), {"data.lines.0.quantity": "INVALID_FIELD"}),
         (report(lines=[{"line_id": LINES[0], "quantity": True}]), {"data.lines.0.quantity": "INVALID_FIELD"}),
@@ -205,7 +269,8 @@ def test_every_missing_part_of_a_shipment_is_named_at_once(warehouse: Door) -> N
 def test_an_unknown_type_is_answered_with_those_that_are_known(warehouse: Door) -> None:
     _, answer = warehouse.post(signed(report("fulfillment.sung")))
     assert answer["error"]["details"]["field"] == "type"
-    assert all(one in answer["error"]["message"] for one in REPORT_TYPES)
+    assert all(one in answer["error"]["message"] for one in (*REPORT_TYPES, *STOCK_REPORT_TYPES))
+    assert set(warehouse.app.STOCK_READERS) == set(STOCK_REPORT_TYPES)
 
 
 def test_a_line_the_order_does_not_have_is_refused(warehouse: Door) -> None:

@@ -75,6 +75,13 @@ def test_a_locations_reports_go_back_to_the_fulfillment_queue(stage: Stage, run:
     assert stage.messages("intake") == []
 
 
+def test_a_locations_reports_of_its_stock_go_back_to_the_stock_queue(stage: Stage, run: Run) -> None:
+    kept = keep("stock#WH-EAST", 1, kind="stock_document", location_id="WH-EAST")
+    assert run("--source", "stock#WH-EAST") == 0
+    assert stage.messages("stock") == [kept]
+    assert stage.messages("intake") == []
+
+
 def test_a_limit_and_a_reason_choose_which_messages_go_back(stage: Stage, run: Run) -> None:
     kept = [keep(SOURCE, number, "UNKNOWN_ACCOUNT" if number % 2 else "MALFORMED_JSON") for number in range(6)]
     assert run("--source", SOURCE, "--reason", "UNKNOWN_ACCOUNT", "--limit", "2") == 0

@@ -31,7 +31,7 @@ MANAGED = {
 WILDCARDS = (
     r"arn:aws:secretsmanager:[^:]+:\d+:secret:oms/\w+/(channels|carriers|warehouses)/\*",
     r"arn:aws:secretsmanager:[^:]+:\d+:secret:oms/\w+/contacts/hash-key-\?{6}",
-    r"arn:aws:s3:::oms-\w+-(inbox|stream-failures)-\d+/\*",
+    r"arn:aws:s3:::oms-\w+-(inbox|stream-failures)-\d+/(snapshots/)?\*",
     r"arn:aws:states:[^:]+:\d+:execution:oms-\w+-order-lifecycle:\*",
 )
 """Resources that may end in a wildcard: accounts are data, Secrets Manager adds six characters to a name,

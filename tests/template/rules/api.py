@@ -35,7 +35,16 @@ ROUTES = {
     ("delete", "/orders/{order_id}/holds/{hold_id}"): "orders.write",
     ("post", "/orders/{order_id}/notes"): "orders.write",
     ("post", "/orders/{order_id}/review"): "orders.write",
+    ("post", "/reservations"): "stock.write",
+    ("get", "/reservations/{reservation_id}"): "stock.read",
+    ("delete", "/reservations/{reservation_id}"): "stock.write",
+    ("get", "/availability"): "stock.read",
     ("get", "/stock/{sku}"): "stock.read",
+    ("post", "/stock/adjustments"): "stock.write",
+    ("post", "/stock/snapshots"): "stock.write",
+    ("post", "/stock/snapshots/{snapshot_id}/object"): "stock.write",
+    ("post", "/stock/snapshots/{snapshot_id}/approval"): "stock.write",
+    ("get", "/stock/snapshots/{snapshot_id}"): "stock.read",
 }
 """Every route and the scope it wants; None where the sender signs."""
 

@@ -160,6 +160,7 @@ def senders_may_encrypt(template: Template) -> list[str]:
     "Who reads or writes the inbox may use its key",
     revokes("WebhookStorefrontFunctionRole", "PeoplesDataBucket"),
     revokes("QueueIntakeFunctionRole", "PeoplesDataBucket"),
+    revokes("ApiStockFunctionRole", "UploadedSnapshotsKey"),
 )
 def inbox_users_may_use_its_key(template: Template) -> list[str]:
     """Writing needs a data key, reading decrypts one."""
@@ -169,7 +170,7 @@ def inbox_users_may_use_its_key(template: Template) -> list[str]:
         f"{name} cannot use the inbox's key"
         for name, role in of_type(template, "AWS::IAM::Role").items()
         for action, resource, _ in granted(role)
-        if resource == f"arn:aws:s3:::{inbox}/*" and not needed[action] <= _key_rights(role, "s3")
+        if resource.startswith(f"arn:aws:s3:::{inbox}/") and not needed[action] <= _key_rights(role, "s3")
     ]
 
 

@@ -147,17 +147,39 @@ def allocation_is_grouped(template: Template) -> list[str]:
 
 
 @rule(
-    "Only the rule that copies events may write to the copy",
+    "Only its own rule of the bus may write to a queue of events",
     sets("EventCopyQueuePolicy", "PolicyDocument.Statement.0.Principal", "*"),
     removes("EventCopyQueuePolicy", "PolicyDocument.Statement.0.Condition"),
+    removes("ProjectionQueuePolicy", "PolicyDocument.Statement.0.Condition"),
     stages=("local", "dev"),
 )
-def event_copy_is_closed(template: Template) -> list[str]:
+def queues_of_events_are_closed(template: Template) -> list[str]:
     """A service principal without a source could be used from any account."""
-    policy = template["Resources"]["EventCopyQueuePolicy"]["Properties"]["PolicyDocument"]
     return [
-        "the queue of copied events is open"
-        for statement in policy["Statement"]
+        f"{name} is open"
+        for name, policy in of_type(template, "AWS::SQS::QueuePolicy").items()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
         if statement["Principal"] != {"Service": "events.amazonaws.com"}
         or not statement.get("Condition", {}).get("ArnEquals", {}).get("aws:SourceArn", "").startswith("arn:")
     ]
+
+
+@rule(
+    "What the bus cannot hand to a queue is kept, and every queue of events may be written to by its rule",
+    removes("ProjectionRule", "Targets.0.DeadLetterConfig"),
+    removes("ProjectionQueuePolicy"),
+)
+def events_reach_their_queue(template: Template) -> list[str]:
+    """EventBridge drops what a queue refuses, without a word, unless it may put it elsewhere."""
+    allowed = {
+        arn
+        for policy in of_type(template, "AWS::SQS::QueuePolicy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        for arn in statement["Resource"]
+    }
+    wrong = []
+    for name, rule_of_bus in of_type(template, "AWS::Events::Rule").items():
+        for target in rule_of_bus["Properties"]["Targets"]:
+            wanted = {target["Arn"], target.get("DeadLetterConfig", {}).get("Arn", f"dead letters of {name}")}
+            wrong += [f"{name} cannot write to {arn}" for arn in sorted(wanted - allowed)]
+    return wrong

@@ -35,6 +35,7 @@ TABLES: dict[str, tuple[Keys, dict[str, Keys]]] = {
         {"by_location": ("location_id", "sku"), "by_problem": ("problem", "problem_since")},
     ),
     "stock_movements": (("sku", "movement_id"), {"by_location_day": ("location_day", "movement_id")}),
+    "stock_documents": (("document_id", "part"), {"by_open_status": ("open_status", "received_at")}),
     "backorders": (("sku", "queue_key"), {}),
     "reservations": (("reservation_id",), {"by_expiry": ("expiry_hour", "expires_at")}),
     "products": (("sku",), {}),
@@ -51,7 +52,7 @@ TABLES: dict[str, tuple[Keys, dict[str, Keys]]] = {
 """Every table of the design: its key, and its indexes with theirs."""
 
 PEOPLES_DATA = {"contacts", "quarantine"}
-TTL = {"idempotency": "expiration", "quarantine": "expires_at", "deliveries": "expires_at"}
+TTL = {"idempotency": "expiration", "quarantine": "expires_at", "deliveries": "expires_at", "open_lines": "expires_at"}
 REBUILDABLE = {"fulfillments", "open_lines", "money_entries", "idempotency"}
 BACKUP_DAYS_OF_PEOPLE = 7
 
@@ -193,10 +194,20 @@ def data_outlives_the_stack(template: Template) -> list[str]:
     sets("OrdersTable", "BillingMode", "PROVISIONED"),
     sets("OrdersTable", "StreamSpecification.StreamViewType", "KEYS_ONLY"),
     removes("DeliveriesTable", "StreamSpecification"),
+    sets("BackordersTable", "StreamSpecification.StreamViewType", "KEYS_ONLY"),
 )
 def tables_are_on_demand_and_stream(template: Template) -> list[str]:
-    """The publisher compares the old and new document; the reader of deliveries needs only keys."""
-    wanted = {"orders": "NEW_AND_OLD_IMAGES", "stock": "NEW_AND_OLD_IMAGES", "deliveries": "KEYS_ONLY"}
+    """The publisher compares the old and new document; a delivery is owed by its status, whatever it was.
+
+    Whether others gain by a row of a queue depends on its quantity, before and after.
+    """
+    wanted = {
+        "orders": "NEW_AND_OLD_IMAGES",
+        "stock": "NEW_AND_OLD_IMAGES",
+        "backorders": "NEW_AND_OLD_IMAGES",
+        "deliveries": "NEW_IMAGE",
+        "open_lines": "KEYS_ONLY",
+    }
     wrong = []
     for name, table in tables(template).items():
         if table["Properties"].get("BillingMode") != "PAY_PER_REQUEST":

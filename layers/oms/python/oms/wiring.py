@@ -5,12 +5,18 @@ from __future__ import annotations
 from oms.runtime.clients import client
 from oms.runtime.executions import Executions
 from oms.runtime.functions import environment, table_prefix
+from oms.stores.backorders import BackordersStore
+from oms.stores.deliveries import DeliveriesStore
 from oms.stores.group_commit import GroupCommit
+from oms.stores.listings import ListingsStore
+from oms.stores.open_lines import OpenLinesStore
 from oms.stores.orders import OrdersStore
-from oms.stores.reference_data import LocationsStore, SettingsStore
+from oms.stores.reference_data import LocationsStore, ProductsStore, SettingsStore
 from oms.stores.stock import StockStore
 from oms.stores.waits import WaitsStore
+from oms.usecases.availability import Availabilities
 from oms.usecases.lifecycle import Lifecycle
+from oms.usecases.publishing import Publishing
 from oms.usecases.sourcing import Sourcing
 
 
@@ -26,6 +32,30 @@ def sourcing() -> Sourcing:
         stock=StockStore(dynamodb, prefix),
         locations=LocationsStore(dynamodb, prefix),
         settings=SettingsStore(dynamodb, prefix),
+        backorders=BackordersStore(dynamodb, prefix),
+    )
+
+
+def availabilities() -> Availabilities:
+    """Every term of what may be sold."""
+    dynamodb, prefix = client("dynamodb"), table_prefix()
+    return Availabilities(
+        stock=StockStore(dynamodb, prefix),
+        backorders=BackordersStore(dynamodb, prefix),
+        open_lines=OpenLinesStore(dynamodb, prefix),
+        products=ProductsStore(dynamodb, prefix),
+        locations=LocationsStore(dynamodb, prefix),
+        settings=SettingsStore(dynamodb, prefix),
+    )
+
+
+def publishing() -> Publishing:
+    """For the streams of what goes into the figures: who must be told anew."""
+    dynamodb, prefix = client("dynamodb"), table_prefix()
+    return Publishing(
+        listings=ListingsStore(dynamodb, prefix),
+        deliveries=DeliveriesStore(dynamodb, prefix),
+        products=ProductsStore(dynamodb, prefix),
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from oms.domain.errors import InvalidOrder
 from oms.domain.incoming import Address, Contact, IncomingLine, IncomingOrder
 from oms.domain.order import MAX_LINES, ShippingLine, Totals
+from oms.domain.reservations import RESERVATION_ID
 
 MAX_UNITS = 1_000_000
 MAX_MINOR = 10**12
@@ -41,6 +42,7 @@ PaymentStatus = Annotated[
     Literal["PENDING", "AUTHORIZED", "PARTIALLY_PAID", "PAID", "VOIDED", "EXPIRED", "REFUNDED"], BeforeValidator(_upper)
 ]
 ServiceLevel = Annotated[Literal["STANDARD", "EXPRESS"], BeforeValidator(_upper)]
+ReservationId = Annotated[str, Field(pattern=RESERVATION_ID)]
 
 
 class _Model(BaseModel):
@@ -114,6 +116,9 @@ class DirectOrder(_Model):
     service_level: ServiceLevel = "STANDARD"
     note: Annotated[str, Field(max_length=5_000, description="What the customer wrote; kept with the contact.")] = ""
     payment_status: PaymentStatus | None = None
+    reservation_id: ReservationId | None = Field(
+        default=None, description="The cart's hold: the order takes it over, if it has not run out."
+    )
 
 
 def incoming_order(order: DirectOrder, default_id: str, now: datetime) -> IncomingOrder:

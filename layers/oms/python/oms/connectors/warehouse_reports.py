@@ -22,6 +22,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from oms.domain.fulfilling import REPORT_TYPES
 from oms.domain.incoming import FulfillmentReport
+from oms.domain.stock_documents import STOCK_REPORT_TYPES
 from oms.domain.validation import invalid_message
 
 ReasonCode = Literal["NOT_IN_STOCK", "DAMAGED", "OTHER"]
@@ -37,7 +38,8 @@ _NEEDED: dict[str, tuple[str, ...]] = {
 
 def _known_type(name: str) -> str:
     if name not in REPORT_TYPES:
-        raise PydanticCustomError("unknown_type", "one of {known}", {"known": ", ".join(REPORT_TYPES)})
+        known = ", ".join((*REPORT_TYPES, *STOCK_REPORT_TYPES))
+        raise PydanticCustomError("unknown_type", "one of {known}", {"known": known})
     return name
 
 

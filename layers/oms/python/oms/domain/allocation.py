@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from oms.domain import ids, stock
-from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Context, OrderChange, backorder
+from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Context, OrderChange, queue_rows
 from oms.domain.events import EventType
 from oms.domain.order import Fulfillment, FulfillmentLine, Line, Order
 from oms.domain.progress import is_released, step
 from oms.domain.routing import Assignment, RoutingPlan
-
-MAX_BACKORDERS_PER_CHANGE = 90
 
 
 def allocate(order: Order, plan: RoutingPlan, context: Context) -> OrderChange:
@@ -25,38 +23,15 @@ def allocate(order: Order, plan: RoutingPlan, context: Context) -> OrderChange:
     quantities = _quantities(assignments)
     lines = tuple(_take(line, quantities.get(line.line_id, 0)) for line in order.lines)
     moves = tuple(
-        stock.commit(_sku(order, line_id), one.location_id, quantity)
+        stock.commit(sku, one.location_id, units)
         for one in assignments
         for line_id, quantity in one.lines
+        for sku, units in _line(order, line_id).stock_units(quantity).items()
     )
     news = {"locations": [one.location_id for one in assignments], "cost_minor": plan.cost_minor}
     changed = step(order, context, (EventType.ORDER_ALLOCATED, news), lines=lines, fulfillments=fulfillments)
-    waited = [line for line in order.lines if line.backordered and quantities.get(line.line_id)]
-    return OrderChange(order=changed, moves=moves, backorders_removed=tuple(backorder(order, line) for line in waited))
-
-
-def record_shortage(order: Order, shortages: Mapping[str, int], context: Context) -> OrderChange | None:
-    """The change that notes which units wait for stock, or None if the order says so already.
-
-    `shortages` maps sku to missing units; they are borne by the last lines of that sku. At most
-    MAX_BACKORDERS_PER_CHANGE lines change at once; ask again until None.
-    """
-    wanted = _spread(order, shortages)
-    differing = [line for line in order.lines if line.backordered != wanted[line.line_id]]
-    differing = differing[:MAX_BACKORDERS_PER_CHANGE]
-    if not differing:
-        return None
-    changed_ids = {line.line_id for line in differing}
-    lines = tuple(
-        replace(line, backordered=wanted[line.line_id]) if line.line_id in changed_ids else line for line in order.lines
-    )
-    changed = step(order, context, (EventType.ORDER_BACKORDERED, {"short": dict(shortages)}), lines=lines)
-    rows = [(line.backordered, backorder(changed, line)) for line in lines if line.line_id in changed_ids]
-    return OrderChange(
-        order=changed,
-        backorders_added=tuple(row for quantity, row in rows if quantity),
-        backorders_removed=tuple(row for quantity, row in rows if not quantity),
-    )
+    put, deleted = queue_rows(order, changed)
+    return OrderChange(order=changed, moves=moves, backorders_added=put, backorders_removed=deleted)
 
 
 def _first_part(order: Order, assignments: Sequence[Assignment]) -> list[Assignment]:
@@ -75,10 +50,11 @@ def _first_part(order: Order, assignments: Sequence[Assignment]) -> list[Assignm
 
 
 def _rows(order: Order, line_id: str, location_id: str) -> set[tuple[str, str]]:
-    """What allocating the line there touches: the position, and its backorder row where it has one."""
-    line = next(line for line in order.lines if line.line_id == line_id)
-    rows = {(line.sku, location_id)}
-    return rows | {("backorder", line_id)} if line.backordered else rows
+    """What allocating the line there touches: positions, and its rows in the queues where it has some."""
+    line = _line(order, line_id)
+    skus = line.stock_units(1)
+    rows = {(sku, location_id) for sku in skus}
+    return rows | {(sku, f"backorder {line_id}") for sku in skus} if line.backordered else rows
 
 
 def _assigned(order: Order, assignments: Sequence[Assignment]) -> tuple[Fulfillment, ...]:
@@ -86,7 +62,7 @@ def _assigned(order: Order, assignments: Sequence[Assignment]) -> tuple[Fulfillm
     fulfillments = list(order.fulfillments)
     for one in assignments:
         new_lines = tuple(
-            FulfillmentLine(line_id=line_id, sku=_sku(order, line_id), assigned=quantity, open=quantity)
+            FulfillmentLine(line_id=line_id, sku=_line(order, line_id).sku, assigned=quantity, open=quantity)
             for line_id, quantity in one.lines
         )
         index = next((at for at, known in enumerate(fulfillments) if _extends(known, one, new_lines)), None)
@@ -131,23 +107,14 @@ def _quantities(assignments: Sequence[Assignment]) -> dict[str, int]:
 def _take(line: Line, quantity: int) -> Line:
     if not quantity:
         return line
+    left = line.unallocated - quantity
     return replace(
         line,
-        unallocated=line.unallocated - quantity,
+        unallocated=left,
         in_fulfillment=line.in_fulfillment + quantity,
-        backordered=0,
+        backordered=min(line.backordered, left),
     )
 
 
-def _spread(order: Order, shortages: Mapping[str, int]) -> dict[str, int]:
-    """Missing units per line: the last lines of a sku go short first."""
-    missing, wanted = dict(shortages), {}
-    for line in reversed(order.lines):
-        short = min(line.unallocated, missing.get(line.sku, 0))
-        wanted[line.line_id] = short
-        missing[line.sku] = missing.get(line.sku, 0) - short
-    return wanted
-
-
-def _sku(order: Order, line_id: str) -> str:
-    return next(line.sku for line in order.lines if line.line_id == line_id)
+def _line(order: Order, line_id: str) -> Line:
+    return next(line for line in order.lines if line.line_id == line_id)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from oms.domain import stock
-from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Backorder, Context, OrderChange, backorder
+from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Context, OrderChange, queue_rows
 from oms.domain.errors import IllegalTransition
 from oms.domain.events import EventType
 from oms.domain.order import Fulfillment, Line, Order, Work
@@ -23,8 +23,18 @@ def open_units(order: Order) -> dict[str, int]:
 
 def held_positions(order: Order) -> int:
     """Stock positions that hold units for work not released yet."""
+    lines = {line.line_id: line for line in order.lines}
     open_work = (one for one in order.fulfillments if not is_released(one))
-    return len({(line.sku, one.location_id) for one in open_work for line in one.lines if line.open})
+    held = (_positions(lines[line.line_id], one) for one in open_work for line in one.lines if line.open)
+    return len(set[_Position]().union(*held))
+
+
+_Position = tuple[str, str]
+"""sku and location_id."""
+
+
+def _positions(line: Line, at: Fulfillment) -> set[_Position]:
+    return {(sku, at.location_id) for sku in line.stock_units(1)}
 
 
 def cancel(order: Order, units: Mapping[str, int], context: Context, reason: str) -> OrderChange | None:
@@ -39,20 +49,17 @@ def cancel(order: Order, units: Mapping[str, int], context: Context, reason: str
     wanted = {line_id: min(n, open_now[line_id]) for line_id, n in units.items() if line_id in open_now and n > 0}
     if not wanted:
         return None
-    wanted = dict(list(wanted.items())[:MAX_POSITIONS_PER_CHANGE])
-    waiting = sum(1 for line in order.lines if line.backordered and line.line_id in wanted)
-    bound = MAX_POSITIONS_PER_CHANGE - waiting
-    freed, fulfillments = _free(order, _beyond_unallocated(order, wanted), bound)
+    wanted, rows = _first_part(order, wanted)
+    freed, fulfillments = _free(order, _beyond_unallocated(order, wanted), MAX_POSITIONS_PER_CHANGE - rows)
     cancelled = _cancelled_now(order, wanted, freed)
     lines = tuple(_cancel_line(line, cancelled.get(line.line_id, 0), freed) for line in order.lines)
     facts: dict[str, Any] = {"lines": lines, "fulfillments": fulfillments}
     if all(line.cancelled == line.ordered for line in lines):
         facts["review"] = None  # nothing is left to decide
+    changed = step(order, context, _news(lines, cancelled, reason), **facts)
+    put, deleted = queue_rows(order, changed)
     return OrderChange(
-        order=step(order, context, _news(lines, cancelled, reason), **facts),
-        moves=_moves(order, fulfillments),
-        backorders_added=_still_waiting(order, lines),
-        backorders_removed=_no_longer_waiting(order, lines),
+        order=changed, moves=_moves(order, fulfillments), backorders_added=put, backorders_removed=deleted
     )
 
 
@@ -77,6 +84,20 @@ def deallocate(order: Order, context: Context, *happened: Happening) -> OrderCha
     return OrderChange(order=changed, moves=_moves(order, fulfillments))
 
 
+def _first_part(order: Order, wanted: Mapping[str, int]) -> tuple[dict[str, int], int]:
+    """What one change can cancel, were there no positions to touch, and the backorder rows that it changes."""
+    part: dict[str, int] = {}
+    rows = 0
+    for line in order.lines:
+        if line.line_id in wanted:
+            rows_of_line = len(line.stock_units(1)) if line.backordered else 0
+            if len(part) == MAX_POSITIONS_PER_CHANGE or rows + rows_of_line > MAX_POSITIONS_PER_CHANGE:
+                break
+            part[line.line_id] = wanted[line.line_id]
+            rows += rows_of_line
+    return part, rows
+
+
 def _beyond_unallocated(order: Order, wanted: Mapping[str, int]) -> dict[str, int]:
     beyond = {line.line_id: wanted.get(line.line_id, 0) - line.unallocated for line in order.lines}
     return {line_id: quantity for line_id, quantity in beyond.items() if quantity > 0}
@@ -84,15 +105,16 @@ def _beyond_unallocated(order: Order, wanted: Mapping[str, int]) -> dict[str, in
 
 def _free(order: Order, wanted: Mapping[str, int], bound: int) -> tuple[dict[str, int], tuple[Fulfillment, ...]]:
     """Takes units back from unreleased work, at no more than `bound` positions."""
-    left, freed, positions = dict(wanted), dict.fromkeys(wanted, 0), set[tuple[str, str]]()
+    left, freed, positions = dict(wanted), dict.fromkeys(wanted, 0), set[_Position]()
+    order_lines = {line.line_id: line for line in order.lines}
     fulfillments = []
     for one in order.fulfillments:
         lines = []
         for line in one.lines:
             take = 0 if is_released(one) else min(line.open, left.get(line.line_id, 0))
-            position = (line.sku, one.location_id)
-            if take and (position in positions or len(positions) < bound):
-                positions.add(position)
+            touched = positions | _positions(order_lines[line.line_id], one) if take else positions
+            if take and len(touched) <= bound:
+                positions = touched
                 left[line.line_id] -= take
                 freed[line.line_id] += take
                 lines.append(replace(line, open=line.open - take, cancelled=line.cancelled + take))
@@ -132,20 +154,11 @@ def _news(lines: tuple[Line, ...], cancelled: Mapping[str, int], reason: str) ->
 
 
 def _moves(order: Order, fulfillments: tuple[Fulfillment, ...]) -> tuple[StockMove, ...]:
-    moves = []
+    order_lines = {line.line_id: line for line in order.lines}
+    moves: list[StockMove] = []
     for before, after in zip(order.fulfillments, fulfillments, strict=True):
         for was, line in zip(before.lines, after.lines, strict=True):
             if line.cancelled > was.cancelled:
-                freed = line.cancelled - was.cancelled
-                moves.append(stock.release(line.sku, after.location_id, freed))
+                freed = order_lines[line.line_id].stock_units(line.cancelled - was.cancelled)
+                moves += [stock.release(sku, after.location_id, units) for sku, units in freed.items()]
     return tuple(moves)
-
-
-def _still_waiting(order: Order, lines: tuple[Line, ...]) -> tuple[Backorder, ...]:
-    pairs = zip(order.lines, lines, strict=True)
-    return tuple(backorder(order, line) for was, line in pairs if 0 < line.backordered != was.backordered)
-
-
-def _no_longer_waiting(order: Order, lines: tuple[Line, ...]) -> tuple[Backorder, ...]:
-    pairs = zip(order.lines, lines, strict=True)
-    return tuple(backorder(order, was) for was, line in pairs if was.backordered and not line.backordered)

@@ -19,12 +19,15 @@ class KitComponent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """What can be ordered. Weight of one unit in grams."""
+    """What can be ordered. Weight of one unit in grams; `part_of` names the kits this is a component of."""
 
     sku: str
     title: str = ""
     grams: int = 0
+    category: str = ""
+    preorder: bool = False
     kit_components: tuple[KitComponent, ...] = ()
+    part_of: tuple[str, ...] = ()
 
 
 class LocationStatus(StrEnum):
@@ -61,6 +64,22 @@ class ChannelAccount:
     currencies: tuple[str, ...] = ()
 
 
+class BackorderRule(StrEnum):
+    """What becomes of an order that is short of stock: it waits and ships together, ships what is there and waits
+    for the rest, or loses the rest."""
+
+    SHIP_TOGETHER = "SHIP_TOGETHER"
+    SHIP_AVAILABLE = "SHIP_AVAILABLE"
+    CANCEL_REST = "CANCEL_REST"
+
+
+class BackorderOutcome(StrEnum):
+    """What ends a wait for stock that has lasted too long."""
+
+    REVIEW = "REVIEW"
+    CANCEL_REST = "CANCEL_REST"
+
+
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -88,6 +107,9 @@ class Policy:
     ship_within_seconds: int = 2 * _DAY
     max_parcels: int = 4
     unpaid_holds: bool = True
+    backorder_rule: BackorderRule = BackorderRule.SHIP_TOGETHER
+    backorder_limit_seconds: int = 30 * _DAY
+    backorder_outcome: BackorderOutcome = BackorderOutcome.REVIEW
     state_budgets_seconds: dict[WaitingFor, int] = field(default_factory=_default_budgets)
 
     def budget(self, waiting_for: WaitingFor) -> timedelta:

@@ -1,4 +1,8 @@
-"""A change: the next version of an order, and everything that is written with it or not at all."""
+"""A change: what is written together or not at all.
+
+An `OrderChange` is the next version of an order with the stock it moves; a `StockChange` moves stock that no order
+asks for: a line of a stock document, a count, a cart's hold.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,8 @@ from datetime import datetime
 from oms.domain.catalog import Policy
 from oms.domain.incoming import Contact
 from oms.domain.order import Line, Order
-from oms.domain.stock import StockMove
+from oms.domain.reservations import Reservation
+from oms.domain.stock import Incoming, StockMove
 
 MAX_POSITIONS_PER_CHANGE = 40
 """A change touches no more stock positions and backorder rows together than this; the rest goes in parts.
@@ -51,7 +56,10 @@ class Backorder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderChange:
-    """One step of one order. It is committed only if the stored version is still `order.version - 1`."""
+    """One step of one order. It is committed only if the stored version is still `order.version - 1`.
+
+    `reservation` is the next version of the cart's hold that the order consumes, under the same rule.
+    """
 
     order: Order
     moves: tuple[StockMove, ...] = ()
@@ -60,6 +68,7 @@ class OrderChange:
     backorders_added: tuple[Backorder, ...] = ()
     backorders_removed: tuple[Backorder, ...] = ()
     contact: Contact | None = None
+    reservation: Reservation | None = None
 
     @property
     def creates(self) -> bool:
@@ -69,22 +78,82 @@ class OrderChange:
     @property
     def order_only(self) -> bool:
         """Whether nothing but the document is written."""
-        return self.contact is None and not (
-            self.moves or self.deliveries or self.references or self.backorders_added or self.backorders_removed
-        )
+        rows = self.moves or self.deliveries or self.references or self.backorders_added or self.backorders_removed
+        return not rows and self.contact is None and self.reservation is None
 
 
-def backorder(order: Order, line: Line) -> Backorder:
-    """The row that the backordered units of this line have in the queue of its sku: express first, then oldest."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """What a count of a position rests on: the moment that was counted, and the position's on_hand as it was read.
+
+    `on_hand_version` is the position's: it rises with every change of on_hand, so that one up and one down between
+    reading and writing are not taken for nothing.
+    """
+
+    sku: str
+    location_id: str
+    on_hand_version: int
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """A new list of what is on its way to a position, and the list it rests on."""
+
+    sku: str
+    location_id: str
+    before: tuple[Incoming, ...]
+    after: tuple[Incoming, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockChange:
+    """Stock moved though no order asks. Booked at most once: `change_id` and `effective_at` are its identity.
+
+    `at` is when it is written. With a `reservation` (its next version), the reservation's version is its identity.
+    A `count` or an `expectation` is booked only on the position as it was read.
+    """
+
+    change_id: str
+    effective_at: datetime
+    at: datetime
+    actor: str
+    moves: tuple[StockMove, ...] = ()
+    reason_code: str = ""
+    count: Count | None = None
+    expectation: Expectation | None = None
+    reservation: Reservation | None = None
+
+
+def queue_place(order: Order) -> str:
+    """Where an order stands in every queue for stock: express first, then oldest. Sorts as text."""
     priority = 1 if order.service_level == "EXPRESS" else 5
-    placed_at = order.placed_at.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Backorder(
-        sku=line.sku,
-        queue_key=f"{priority}#{placed_at}#{order.order_id}#{line.line_id}",
-        order_id=order.order_id,
-        line_id=line.line_id,
-        quantity=line.backordered,
+    return f"{priority}#{order.placed_at:%Y-%m-%dT%H:%M:%SZ}#{order.order_id}"
+
+
+def backorders(order: Order, line: Line) -> tuple[Backorder, ...]:
+    """The rows that the backordered units of this line have: one in the queue of each sku they are made of."""
+    return tuple(
+        Backorder(
+            sku=sku,
+            queue_key=f"{queue_place(order)}#{line.line_id}",
+            order_id=order.order_id,
+            line_id=line.line_id,
+            quantity=units,
+        )
+        for sku, units in line.stock_units(line.backordered).items()
     )
+
+
+def queue_rows(before: Order, after: Order) -> tuple[tuple[Backorder, ...], tuple[Backorder, ...]]:
+    """The rows (put, deleted) that bring the queues from what one version waits for to what the next waits for."""
+    put: list[Backorder] = []
+    deleted: list[Backorder] = []
+    for was, line in zip(before.lines, after.lines, strict=True):
+        if was.backordered != line.backordered:
+            put += backorders(after, line) if line.backordered else ()
+            deleted += () if line.backordered else backorders(before, was)
+    return tuple(put), tuple(deleted)
 
 
 def touches(change: OrderChange) -> int:
@@ -104,12 +173,17 @@ def fold(changes: Sequence[OrderChange]) -> OrderChange:
         replace(event, version=first_version) if event.version > first_version else event for event in last.events
     )
     contacts = [change.contact for change in changes if change.contact is not None]
+    rows: dict[tuple[str, str], tuple[Backorder, bool]] = {}
+    for change in changes:
+        rows |= {(row.sku, row.queue_key): (row, False) for row in change.backorders_removed}
+        rows |= {(row.sku, row.queue_key): (row, True) for row in change.backorders_added}
     return OrderChange(
         order=replace(last, version=first_version, events=events),
         moves=tuple(move for change in changes for move in change.moves),
         deliveries=tuple(one for change in changes for one in change.deliveries),
         references=tuple(dict.fromkeys(one for change in changes for one in change.references)),
-        backorders_added=tuple(row for change in changes for row in change.backorders_added),
-        backorders_removed=tuple(row for change in changes for row in change.backorders_removed),
+        backorders_added=tuple(row for row, waits in rows.values() if waits),
+        backorders_removed=tuple(row for row, waits in rows.values() if not waits),
         contact=contacts[-1] if contacts else None,
+        reservation=next((change.reservation for change in changes if change.reservation), None),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from oms.domain.changes import Context, OrderChange
+from dataclasses import replace
+
+from oms.domain.changes import Backorder, Context, OrderChange, queue_rows
 from oms.domain.errors import IllegalTransition, NotFound
 from oms.domain.events import EventType
 from oms.domain.order import Hold, Note, Order, Review
@@ -10,6 +12,21 @@ from oms.domain.progress import TERMINAL, step
 
 MAX_HOLDS = 20
 MAX_NOTES = 50
+MAX_QUEUE_ROWS_LEFT = 60
+"""An order that goes to review leaves the queues for stock if it has no more rows there; a row is one write."""
+
+
+def put_in_review(order: Order, review: Review, room: int = MAX_QUEUE_ROWS_LEFT) -> tuple[Order, tuple[Backorder, ...]]:
+    """The order in review, and the rows by which it leaves the queues for stock, where they are at most `room`.
+
+    What waits for a person must not hold up those behind it. When the review ends the order is allocated again and
+    gets back the place it had. With more rows it stays where it is.
+    """
+    lines = tuple(replace(line, backordered=0) if line.backordered else line for line in order.lines)
+    in_review = replace(order, review=review)
+    out_of_queues = replace(in_review, lines=lines)
+    _, rows = queue_rows(in_review, out_of_queues)
+    return (out_of_queues, rows) if len(rows) <= room else (in_review, ())
 
 
 def request_review(order: Order, reason: str, detail: str, context: Context) -> OrderChange | None:
@@ -18,7 +35,8 @@ def request_review(order: Order, reason: str, detail: str, context: Context) -> 
         return None
     news = (EventType.REVIEW_REQUESTED, {"reason": reason})
     review = Review(reason=reason, since=context.now, detail=detail[:200])
-    return OrderChange(order=step(order, context, news, review=review))
+    in_review, rows = put_in_review(order, review)
+    return OrderChange(order=step(in_review, context, news), backorders_removed=rows)
 
 
 def resolve_review(order: Order, context: Context) -> OrderChange:

@@ -16,6 +16,8 @@ Class names are an interface: the state machine matches on them, HTTP answers ca
     │   ├── IllegalTransition     the order's state does not allow it
     │   ├── OrderExists           another request has placed this order
     │   ├── RequestInProgress     the same request is being worked on right now
+    │   ├── ReservationNotFound   the order names a cart's hold that never was
+    │   ├── ReservationConsumed   another order has the cart's hold already
     │   ├── OutOfStock            not enough stock anywhere it may ship from
     │   ├── NoRoute               stock may exist, but no location may ship it
     │   ├── InReview              a person must decide first
@@ -100,6 +102,14 @@ class OrderExists(Permanent):
 
 class RequestInProgress(Permanent):
     """The same request is being worked on right now; ask again in a moment."""
+
+
+class ReservationNotFound(Permanent):
+    """The order names a reservation that never was."""
+
+
+class ReservationConsumed(Permanent):
+    """An order has the reservation already; `details["order_id"]` names it."""
 
 
 class OutOfStock(Permanent):

@@ -33,6 +33,7 @@ class EventType(StrEnum):
     SHIPMENT_MOVED = "ShipmentMoved"
     SHIPMENT_DELIVERED = "ShipmentDelivered"
     SHIPMENT_FAILED = "ShipmentFailed"
+    LINES_REPLANNED = "LinesReplanned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

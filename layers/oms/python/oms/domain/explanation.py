@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from oms.domain.cancellation import open_units
 from oms.domain.decisions import MAX_HOLDS
-from oms.domain.order import Order, OrderStatus, WaitingFor
+from oms.domain.order import Line, Order, OrderStatus, WaitingFor
 from oms.domain.progress import TERMINAL, was_released
 
 MAX_SKUS_NAMED = 5
@@ -69,7 +69,7 @@ _CASES: dict[WaitingFor, tuple[str, Unblocker]] = {
 
 _REASONS: dict[str, tuple[str, Unblocker]] = {
     "UNKNOWN_SKU": ("It contains a SKU that is not in the catalogue{detail}.", Unblocker.OPERATIONS),
-    "KIT_ORDERED": ("It contains a kit, which a person must break into parts{detail}.", Unblocker.OPERATIONS),
+    "KIT_ORDERED": ("It contains a kit that can't be taken apart{detail}.", Unblocker.OPERATIONS),
     "WRONG_CURRENCY": ("Its currency is not one of this account's{detail}.", Unblocker.OPERATIONS),
     "TOTALS_MISMATCH": ("Its total is not what its lines add up to{detail}.", Unblocker.OPERATIONS),
     "CHANNEL_EDIT": ("The channel changed it in a way a person must decide on{detail}.", Unblocker.OPERATIONS),
@@ -144,6 +144,11 @@ def _words(order: Order) -> dict[str, str]:
 
 
 def _short_skus(order: Order) -> str:
-    skus = list(dict.fromkeys(line.sku for line in order.lines if line.backordered))
+    skus = list(dict.fromkeys(_named(line) for line in order.lines if line.backordered))
     more = len(skus) - MAX_SKUS_NAMED
     return ", ".join(skus[:MAX_SKUS_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _named(line: Line) -> str:
+    """The sku; of a kit also what it is made of, since that is what lies on shelves."""
+    return f"{line.sku} ({', '.join(line.stock_units(1))})" if line.components else line.sku

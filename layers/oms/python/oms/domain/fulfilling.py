@@ -6,12 +6,13 @@ that left without having been promised are booked all the same, and a person is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
 from oms.domain import ids, stock
-from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Context, OrderChange
+from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Backorder, Context, OrderChange
+from oms.domain.decisions import put_in_review
 from oms.domain.errors import FulfillmentNotFound, InvalidMessage
 from oms.domain.events import EventType
 from oms.domain.incoming import FulfillmentReport
@@ -29,6 +30,9 @@ from oms.domain.order import (
 )
 from oms.domain.progress import Happening, step
 from oms.domain.stock import StockMove
+
+_Move = Callable[[str, str, int], StockMove]
+"""A kind of move of so many units: (sku, location_id, quantity)."""
 
 _WORK_RANK = {Work.OPEN: 0, Work.PICKING: 1, Work.PACKED: 2, Work.READY_FOR_PICKUP: 3}
 
@@ -93,7 +97,7 @@ def _with(order: Order, one: Fulfillment) -> tuple[Fulfillment, ...]:
 
 
 class _Units(NamedTuple):
-    """Units of one line in a report: what was promised, and what left beyond that."""
+    """Units of one line in a report, of a kit whole ones: what was promised, and what left beyond that."""
 
     line: Line
     promised: int
@@ -101,7 +105,7 @@ class _Units(NamedTuple):
 
 
 def _shipped(order: Order, one: Fulfillment, report: FulfillmentReport, context: Context) -> OrderChange | None:
-    units = _left_to_book(order, one, report)[:MAX_POSITIONS_PER_CHANGE]
+    units = _first_part(_left_to_book(order, one, report))
     if not units:
         return None
     promised = {unit.line.line_id: unit.promised for unit in units}
@@ -115,21 +119,33 @@ def _shipped(order: Order, one: Fulfillment, report: FulfillmentReport, context:
         request=_answered(one),
         shipments=_with_shipment(one, report, shipped),
     )
-    facts = {
-        "fulfillments": _with(order, changed),
-        "lines": tuple(_ship_line(line, promised.get(line.line_id, 0)) for line in order.lines),
-        "review": _overship_review(order, units, report, context),
-    }
+    order = replace(
+        order,
+        fulfillments=_with(order, changed),
+        lines=tuple(_ship_line(line, promised.get(line.line_id, 0)) for line in order.lines),
+    )
+    order, rows = _reviewed(order, units, report, context)
     news = {
         "shipment_id": report.shipment_id,
         "carrier": report.carrier,
         "tracking_number": report.tracking_number,
     }
     return OrderChange(
-        order=step(order, context, (EventType.SHIPMENT_SHIPPED, news), **facts),
-        moves=_shipping_moves(one.location_id, units),
+        order=step(order, context, (EventType.SHIPMENT_SHIPPED, news)),
+        moves=_shipping_moves(units, report, context),
         references=_tracking_references(report),
+        backorders_removed=rows,
     )
+
+
+def _first_part(units: list[_Units]) -> list[_Units]:
+    """As many lines as touch no more positions than one change may; all lie at one location."""
+    skus: set[str] = set()
+    for at, unit in enumerate(units):
+        skus |= unit.line.stock_units(1).keys()
+        if len(skus) > MAX_POSITIONS_PER_CHANGE:
+            return units[:at]
+    return units
 
 
 def _left_to_book(order: Order, one: Fulfillment, report: FulfillmentReport) -> list[_Units]:
@@ -180,17 +196,38 @@ def _with_shipment(one: Fulfillment, report: FulfillmentReport, shipped: dict[st
     return (*one.shipments, parcel)
 
 
-def _overship_review(order: Order, units: list[_Units], report: FulfillmentReport, context: Context) -> Review | None:
+def _reviewed(
+    order: Order, units: list[_Units], report: FulfillmentReport, context: Context
+) -> tuple[Order, tuple[Backorder, ...]]:
+    """The order, in review where more left than was promised, and the backorder rows that it loses by that."""
     if order.review or not any(unit.excess for unit in units):
-        return order.review
+        return order, ()
     excess = ", ".join(f"{unit.excess} x {unit.line.sku}" for unit in units if unit.excess)
-    return Review(reason="OVERSHIPPED", since=context.now, detail=f"{report.shipment_id}: {excess} too many")
+    review = Review(reason="OVERSHIPPED", since=context.now, detail=f"{report.shipment_id}: {excess} too many"[:200])
+    positions = {sku for unit in units for sku in unit.line.stock_units(1)}
+    return put_in_review(order, review, room=MAX_POSITIONS_PER_CHANGE - len(positions))
 
 
-def _shipping_moves(location_id: str, units: list[_Units]) -> tuple[StockMove, ...]:
-    promised = [stock.ship(unit.line.sku, location_id, unit.promised) for unit in units if unit.promised]
-    excess = [stock.overship(unit.line.sku, location_id, unit.excess) for unit in units if unit.excess]
-    return (*promised, *excess)
+def _shipping_moves(units: list[_Units], report: FulfillmentReport, context: Context) -> tuple[StockMove, ...]:
+    promised = [(unit.line, unit.promised) for unit in units if unit.promised]
+    excess = [(unit.line, unit.excess) for unit in units if unit.excess]
+    moves = _moves(stock.ship, promised, report.location_id) + _moves(stock.overship, excess, report.location_id)
+    return _dated(moves, report, context)
+
+
+def _moves(move: _Move, units: Iterable[tuple[Line, int]], location_id: str) -> tuple[StockMove, ...]:
+    """The same move for everything on shelves that these units are made of."""
+    return tuple(
+        move(sku, location_id, stocked)
+        for line, quantity in units
+        for sku, stocked in line.stock_units(quantity).items()
+    )
+
+
+def _dated(moves: tuple[StockMove, ...], report: FulfillmentReport, context: Context) -> tuple[StockMove, ...]:
+    """What happened on the shelves happened when the location says, but not later than now."""
+    happened_at = min(report.occurred_at, context.now)
+    return tuple(replace(move, effective_at=happened_at) for move in moves)
 
 
 def _tracking_references(report: FulfillmentReport) -> tuple[str, ...]:
@@ -216,7 +253,7 @@ def _give_back(
 
     `lines` of a short pick are the units missing. At most one change's positions at once: apply until None.
     """
-    missing = _missing(one, report)
+    missing = _missing(order, one, report)
     if not missing:
         return None
     lines = tuple(_short_fulfillment_line(line, missing.get(line.line_id, 0), report.message_id) for line in one.lines)
@@ -232,23 +269,26 @@ def _give_back(
     )
     order_lines = tuple(_return_units(line, missing.get(line.line_id, 0), one.location_id) for line in order.lines)
     news: Happening = (event, {"fulfillment_id": one.fulfillment_id, "reason": report.reason_code})
-    sku = {line.line_id: line.sku for line in one.lines}
-    move = _MOVE_OF_REASON.get(report.reason_code, stock.release)
+    gone = [(line, missing[line.line_id]) for line in order.lines if line.line_id in missing]
+    lost = _MOVE_OF_REASON.get(report.reason_code)
+    moves = _moves(lost or stock.release, gone, one.location_id)
+    moves = _dated(moves, report, context) if lost else moves
     return OrderChange(
         order=step(order, context, news, lines=order_lines, fulfillments=_with(order, changed)),
-        moves=tuple(move(sku[line_id], one.location_id, quantity) for line_id, quantity in missing.items()),
+        moves=moves,
     )
 
 
-def _missing(one: Fulfillment, report: FulfillmentReport) -> dict[str, int]:
+def _missing(order: Order, one: Fulfillment, report: FulfillmentReport) -> dict[str, int]:
     """Units per line that were promised and will not come; each line of a report is booked once."""
-    missing = {}
+    order_lines = {line.line_id: line for line in order.lines}
+    missing: list[_Units] = []
     for line in one.lines:
         at_work = line.open + line.picked
         told = report.lines.get(line.line_id, 0) if report.lines else at_work
         if report.message_id not in line.shorted_by and min(told, at_work) > 0:
-            missing[line.line_id] = min(told, at_work)
-    return dict(list(missing.items())[:MAX_POSITIONS_PER_CHANGE])
+            missing.append(_Units(order_lines[line.line_id], min(told, at_work), 0))
+    return {unit.line.line_id: unit.promised for unit in _first_part(missing)}
 
 
 def _short_fulfillment_line(line: FulfillmentLine, quantity: int, message_id: str) -> FulfillmentLine:
@@ -276,7 +316,7 @@ def _return_units(line: Line, quantity: int, location_id: str) -> Line:
     )
 
 
-_MOVE_OF_REASON: dict[str, Callable[[str, str, int], StockMove]] = {
+_MOVE_OF_REASON: dict[str, _Move] = {
     "NOT_IN_STOCK": stock.not_found,
     "DAMAGED": stock.damage,
 }

@@ -13,10 +13,12 @@ from typing import Any
 
 from oms.domain import ids
 from oms.domain.cancellation import cancel, deallocate, held_positions, open_units
-from oms.domain.catalog import ChannelAccount, Product
+from oms.domain.catalog import BackorderRule, ChannelAccount, Product
 from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Context, OrderChange
+from oms.domain.decisions import put_in_review
 from oms.domain.events import EventType
 from oms.domain.incoming import Address, Contact, IncomingLine, IncomingOrder
+from oms.domain.kits import components_of, grams_of, inseparable, unknown_components
 from oms.domain.money import format_minor
 from oms.domain.order import Hold, Line, Order, Payment, Review, ShipTo
 from oms.domain.progress import TERMINAL, Happening, first, step, was_released
@@ -33,7 +35,10 @@ def receive(
     context: Context,
     trace_id: str | None = None,
 ) -> OrderChange:
-    """Version 1 of the order. What breaks a rule of ours puts it in review, with no stock committed."""
+    """Version 1 of the order. What breaks a rule of ours puts it in review, with no stock committed.
+
+    `products` are those of the lines and, of kits, those of their components, as far as they are known.
+    """
     cancelled = incoming.cancelled_at is not None
     order = _facts(incoming, products, context, cancelled, trace_id)
     review = _review(incoming, products, account, context)
@@ -76,6 +81,7 @@ def _facts(
         ship_to=_ship_to(incoming.contact.ship_to),
         service_level=incoming.service_level,
         method=incoming.method,
+        ship_complete=context.policy.backorder_rule is not BackorderRule.SHIP_AVAILABLE,
         lines=tuple(_line(line, products, cancelled) for line in incoming.lines),
         shipping_lines=incoming.shipping_lines,
         holds=_payment_holds(incoming, context),
@@ -104,8 +110,9 @@ def _line(line: IncomingLine, products: Mapping[str, Product], cancelled: bool) 
         unit_price_minor=line.unit_price_minor,
         discount_minor=line.discount_minor,
         tax_minor=line.tax_minor,
-        unit_grams=product.grams if product else 0,
+        unit_grams=grams_of(product, products) if product else 0,
         requires_shipping=line.requires_shipping,
+        components=components_of(product) if product else (),
     )
 
 
@@ -136,11 +143,12 @@ def _review(
 ) -> Review | None:
     """The first rule the order breaks, as a person reads it."""
     skus = dict.fromkeys(line.sku for line in incoming.lines if line.requires_shipping)
-    unknown = [sku for sku in skus if sku not in products]
-    kits = [sku for sku in skus if sku in products and products[sku].kit_components]
+    known = [products[sku] for sku in skus if sku in products]
+    unknown = [sku or "(no sku)" for sku in skus if sku not in products] + unknown_components(known, products)
+    kits = inseparable(known, products)
     off_by = totals_difference(incoming)
     if unknown:
-        reason, detail = "UNKNOWN_SKU", ", ".join(sku or "(no sku)" for sku in unknown)
+        reason, detail = "UNKNOWN_SKU", ", ".join(unknown)
     elif kits:
         reason, detail = "KIT_ORDERED", ", ".join(kits)
     elif account.currencies and incoming.currency not in account.currencies:
@@ -241,7 +249,9 @@ def _refused(
         return None
     review = Review(reason=reason, since=context.now, detail=", ".join(asked))
     noted = replace(contact, asked_ship_to=incoming.contact.ship_to) if contact and readdressed else None
-    return OrderChange(order=step(order, context, (EventType.REVIEW_REQUESTED, data), review=review), contact=noted)
+    in_review, rows = put_in_review(order, review)
+    changed = step(in_review, context, (EventType.REVIEW_REQUESTED, data))
+    return OrderChange(order=changed, backorders_removed=rows, contact=noted)
 
 
 def _granted(order: Order, incoming: IncomingOrder, asked: dict[str, Any], context: Context) -> OrderChange | None:

@@ -98,11 +98,20 @@ class ShipmentStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """Units of a stocked sku in one unit of a kit."""
+
+    sku: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """What was ordered of one thing. Always ordered = unallocated + in_fulfillment + shipped + cancelled.
 
     `backordered` of the unallocated units are known to be short of stock. Money: price of one unit, discount and
     tax of the whole line. A line that needs no shipping (gift card, download) counts as shipped on receipt.
+    `components` are those of a kit as it was when the order came in: later changes of the product leave it alone.
     """
 
     line_id: str
@@ -120,6 +129,13 @@ class Line:
     unit_grams: int = 0
     requires_shipping: bool = True
     excluded_locations: tuple[str, ...] = ()
+    components: tuple[Component, ...] = ()
+
+    def stock_units(self, quantity: int) -> dict[str, int]:
+        """Units of each stocked sku in so many units of the line: a kit's components, or the sku itself."""
+        if not self.components:
+            return {self.sku: quantity}
+        return {one.sku: one.quantity * quantity for one in self.components}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,6 +302,9 @@ class Order:
     ship_to: ShipTo = field(default_factory=ShipTo)
     service_level: str = "STANDARD"
     method: Method = Method.SHIP
+    ship_complete: bool = True
+    backordered_since: datetime | None = None
+    reservation_id: str | None = None
     lines: tuple[Line, ...]
     shipping_lines: tuple[ShippingLine, ...] = ()
     holds: tuple[Hold, ...] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from oms.domain.changes import Context
@@ -177,8 +177,17 @@ def _settled(changed: Order, before: Order, context: Context) -> Order:
         "status_since": status_since,
         "account_day": f"{changed.channel}#{changed.account}#{changed.placed_at:%Y-%m-%d}",
         "unshipped_account": _unshipped_account(changed),
+        "backordered_since": _backordered_since(changed, before, context),
     }
-    return replace(changed, **derived, **_waiting_fields(changed, before, waiting, context))
+    changed = replace(changed, **derived)
+    return replace(changed, **_waiting_fields(changed, before, waiting, context))
+
+
+def _backordered_since(order: Order, before: Order, context: Context) -> datetime | None:
+    """Since when units have been short; a new shortage after the last was served begins anew."""
+    if not any(line.backordered for line in order.lines):
+        return None
+    return before.backordered_since or context.now
 
 
 def _unshipped_account(order: Order) -> str | None:
@@ -204,10 +213,19 @@ def _waiting_fields(changed: Order, before: Order, waiting: Waiting | None, cont
 
 
 def _due_at(order: Order, waiting_for: WaitingFor, since: datetime, context: Context) -> datetime:
-    """Overdue after the state's budget; the cancel window's budget starts when the window ends."""
+    """Overdue after the state's budget; the cancel window's budget starts when the window ends.
+
+    A wait for stock ends at its limit, and is looked at when what is there of the order may be released.
+    """
     if waiting_for is WaitingFor.CANCEL_WINDOW and order.release_after:
         since = max(since, order.release_after)
-    return since + context.policy.budget(waiting_for)
+    due_at = since + context.policy.budget(waiting_for)
+    if waiting_for is WaitingFor.STOCK and order.backordered_since:
+        due_at = min(due_at, order.backordered_since + timedelta(seconds=context.policy.backorder_limit_seconds))
+        to_release = not order.ship_complete and any(not is_released(one) for one in order.fulfillments)
+        if to_release and order.release_after:
+            due_at = min(due_at, max(since, order.release_after))
+    return due_at
 
 
 def _with_events(changed: Order, before: Order, context: Context, happened: Iterable[Happening]) -> Order:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from oms.domain.backordering import waits_only_for_stock
 from oms.domain.changes import Context, Delivery, OrderChange
 from oms.domain.events import EventType
 from oms.domain.order import Fulfillment, Order, Request, Work
@@ -17,9 +18,12 @@ def may_release(order: Order, now: datetime) -> bool:
     """Whether the work of the order may go to its locations now.
 
     Not while a person or a hold stops it, not before the customer's cancel window has passed, and only when
-    every unit has a location, so that the order ships as it was promised.
+    every unit has a location, so that the order ships as it was promised; an order that need not ship complete
+    goes without what waits for stock.
     """
-    if order.status in TERMINAL or order.review or order.holds or unallocated_units(order):
+    if order.status in TERMINAL or order.review or order.holds:
+        return False
+    if unallocated_units(order) and (order.ship_complete or not waits_only_for_stock(order)):
         return False
     if order.release_after and now < order.release_after:
         return False

@@ -2,17 +2,18 @@
 
 The cheapest location that has everything ships it alone. Where none has, the order is split: a split grows
 from one location by the best next one, from each of several first locations, and the cheapest that results
-wins. Equal prices are decided by location_id, so the same data always gives the same plan.
+wins. A unit of a kit ships whole from one location. Equal prices are decided by location_id, so the same data
+always gives the same plan.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from oms.domain.catalog import Location, LocationStatus
+from oms.domain.drafts import Draft, Site, demand, fitted, parts, splittable
 from oms.domain.errors import NoRoute, OutOfStock
 from oms.domain.order import Line, Method, Order
 from oms.domain.rates import RateCard
@@ -72,11 +73,12 @@ def route(order: Order, candidates: Sequence[Candidate], policy: RoutingPolicy) 
     """Choose locations for the unallocated units of the lines that need shipping.
 
     Nothing to ship gives an empty plan. A line is split across locations only when no location has it whole;
-    lines of one sku share its stock. What is not shipped (pickup, carry-out) costs nothing and comes from one
-    location.
+    lines of one sku share its stock, kits that of their components. What is not shipped (pickup, carry-out) costs
+    nothing and comes from one location.
 
     Raises NoRoute when no location may ship some line, or no split within `max_parcels` was found; OutOfStock
-    when the locations that may ship have too little together.
+    when the locations that may ship have too little together: it names what lies on shelves, so of a kit its
+    components, all of them where each is there but never together.
     """
     lines = tuple(line for line in order.lines if line.requires_shipping and line.unallocated > 0)
     if not lines:
@@ -93,123 +95,10 @@ def route(order: Order, candidates: Sequence[Candidate], policy: RoutingPolicy) 
     return _plan(draft, policy.rate_card, eliminated)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Site:
-    """An eligible location; `zone` is None where nothing travels and nothing is paid."""
-
-    location: Location
-    available: Mapping[str, int]
-    card: RateCard
-    zone: int | None
-
-    @property
-    def location_id(self) -> str:
-        return self.location.location_id
-
-    def may_ship(self, line: Line) -> bool:
-        return self.location_id not in line.excluded_locations
-
-    def has_whole(self, line: Line) -> bool:
-        return self.may_ship(line) and self.available.get(line.sku, 0) >= line.unallocated
-
-    def price_minor(self, grams: int) -> int:
-        return 0 if self.zone is None else self.card.zone_price_minor(self.zone, grams)
-
-
-class _Draft:
-    """A plan being made: what each location took (location_id → line_id → units), what is still open."""
-
-    def __init__(self, lines: Sequence[Line], sites: Sequence[_Site]) -> None:
-        self.lines = {line.line_id: line for line in lines}
-        self.sites = {site.location_id: site for site in sites}
-        self.open = {line.line_id: line.unallocated for line in lines}
-        self.taken: dict[str, Counter[str]] = {}
-        self._used: Counter[tuple[str, str]] = Counter()
-        self._divisible = {line.line_id for line in lines if not any(site.has_whole(line) for site in sites)}
-
-    @property
-    def is_complete(self) -> bool:
-        return not any(self.open.values())
-
-    @property
-    def cost_minor(self) -> int:
-        return sum(self.price_minor(location_id, units) for location_id, units in self.taken.items())
-
-    def price_minor(self, location_id: str, units: Mapping[str, int]) -> int:
-        grams = sum(self.lines[line_id].unit_grams * quantity for line_id, quantity in units.items())
-        return self.sites[location_id].price_minor(grams)
-
-    def offer(self, site: _Site) -> dict[str, int]:
-        """What the location can add: whole lines first, then parts of lines that no location has whole."""
-        open_lines = [line for line in self.lines.values() if self.open[line.line_id] and site.may_ship(line)]
-        left = {line.sku: self._left(site, line.sku) for line in open_lines}
-        offered: dict[str, int] = {}
-        for line in sorted(open_lines, key=lambda line: line.line_id in self._divisible):
-            wanted = self.open[line.line_id]
-            units = min(wanted, left[line.sku])
-            if units and (units == wanted or line.line_id in self._divisible):
-                offered[line.line_id] = units
-                left[line.sku] -= units
-        return offered
-
-    def take(self, location_id: str, units: Mapping[str, int]) -> None:
-        for line_id, quantity in units.items():
-            self._move(location_id, line_id, quantity)
-            self.open[line_id] -= quantity
-
-    def complete_by_moving(self) -> None:
-        """Place what is still open by moving units of the same sku aside, as far as there is stock at all.
-
-        Needed only where several lines of one sku compete, perhaps with different excluded locations. This is
-        the augmenting path method (Ford and Fulkerson), so what stays open afterwards is really short.
-        """
-        for line in self.lines.values():
-            while self.open[line.line_id]:
-                placed = self._place(line, self.open[line.line_id], {line.line_id})
-                if not placed:
-                    break
-                self.open[line.line_id] -= placed
-
-    def _place(self, line: Line, units: int, seen: set[str]) -> int:
-        """Find room for up to `units` of the line, locations in use first; returns the units placed."""
-        allowed = [site for site in self.sites.values() if site.may_ship(line)]
-        allowed.sort(key=lambda site: (not self._left(site, line.sku), site.location_id not in self.taken))
-        for site in allowed:
-            placed = min(units, self._left(site, line.sku)) or self._displace(site, line, units, seen)
-            if placed:
-                self._move(site.location_id, line.line_id, placed)
-                return placed
-        return 0
-
-    def _displace(self, site: _Site, line: Line, units: int, seen: set[str]) -> int:
-        """Move another line of the sku from this location to elsewhere; returns the units freed here."""
-        here = self.taken.get(site.location_id, Counter())
-        rivals = [self.lines[one] for one, n in here.items() if n and one not in seen]
-        for rival in [one for one in rivals if one.sku == line.sku]:
-            seen.add(rival.line_id)
-            freed = self._place(rival, min(units, here[rival.line_id]), seen)
-            if freed:
-                self._move(site.location_id, rival.line_id, -freed)
-                return freed
-        return 0
-
-    def _left(self, site: _Site, sku: str) -> int:
-        return max(0, site.available.get(sku, 0) - self._used[site.location_id, sku])
-
-    def _move(self, location_id: str, line_id: str, quantity: int) -> None:
-        self._used[location_id, self.lines[line_id].sku] += quantity
-        here = self.taken.setdefault(location_id, Counter())
-        here[line_id] += quantity
-        if not here[line_id]:
-            del here[line_id]
-        if not here:
-            del self.taken[location_id]
-
-
 def _eligible_sites(
     order: Order, lines: Sequence[Line], candidates: Iterable[Candidate], card: RateCard
-) -> tuple[list[_Site], dict[str, str]]:
-    sites: list[_Site] = []
+) -> tuple[list[Site], dict[str, str]]:
+    sites: list[Site] = []
     eliminated: dict[str, str] = {}
     for candidate in sorted(candidates, key=lambda one: one.location.location_id):
         location = candidate.location
@@ -218,7 +107,7 @@ def _eligible_sites(
         if reason:
             eliminated[location.location_id] = reason
         else:
-            sites.append(_Site(location=location, available=candidate.available, card=card, zone=zone))
+            sites.append(Site(location=location, available=candidate.available, card=card, zone=zone))
     return sites, eliminated
 
 
@@ -238,53 +127,57 @@ def _ineligible(order: Order, lines: Sequence[Line], location: Location, zone: i
     return None
 
 
-def _cheapest_single(lines: Sequence[Line], sites: Sequence[_Site]) -> _Draft | None:
-    wanted: Counter[str] = Counter()
-    for line in lines:
-        wanted[line.sku] += line.unallocated
+def _cheapest_single(lines: Sequence[Line], sites: Sequence[Site]) -> Draft | None:
+    wanted = demand(lines)
     grams = sum(line.unit_grams * line.unallocated for line in lines)
-    able = [
-        site
-        for site in sites
-        if all(site.available.get(sku, 0) >= units for sku, units in wanted.items())
-        and all(site.may_ship(line) for line in lines)
-    ]
+    able = [site for site in sites if site.has(wanted) and all(site.may_ship(line) for line in lines)]
     if not able:
         return None
     best = min(able, key=lambda site: (site.price_minor(grams), site.location_id))
-    draft = _Draft(lines, [best])
+    draft = Draft(lines, [best])
     draft.take(best.location_id, draft.open.copy())
     return draft
 
 
-def _require_stock(lines: Sequence[Line], sites: Sequence[_Site]) -> None:
-    draft = _Draft(lines, sites)
+def _require_stock(lines: Sequence[Line], sites: Sequence[Site]) -> None:
+    """Raises OutOfStock when there is too little of some sku in all; whether kits then fit together is not asked."""
+    draft = Draft(parts(lines), sites)
     draft.complete_by_moving()
-    shortages: Counter[str] = Counter()
-    for line in lines:
-        shortages[line.sku] += draft.open[line.line_id]
     if not draft.is_complete:
-        raise OutOfStock({sku: units for sku, units in shortages.items() if units})
+        raise OutOfStock(draft.missing)
 
 
-def _cheapest_split(lines: Sequence[Line], sites: Sequence[_Site], max_parcels: int) -> _Draft | None:
-    starts = sorted(_offers(_Draft(lines, sites)), key=lambda offer: offer[:2])[:MAX_STARTS]
-    drafts = [_grow(_Draft(lines, sites), location_id, max_parcels) for _, location_id, _ in starts]
+def _with_kits(lines: Sequence[Line], sites: Sequence[Site]) -> Draft:
+    """Any draft that is complete. Raises OutOfStock when the kits can't be put together anywhere."""
+    draft = fitted(lines, sites)
+    if draft is not None:
+        return draft
+    partial = Draft(lines, sites)
+    partial.complete_by_moving()
+    raise OutOfStock(partial.missing)
+
+
+def _cheapest_split(lines: Sequence[Line], sites: Sequence[Site], max_parcels: int) -> Draft | None:
+    split = splittable(lines, sites)
+    starts = sorted(_offers(Draft(lines, sites, split)), key=lambda offer: offer[:2])[:MAX_STARTS]
+    drafts = [_grow(Draft(lines, sites, split), location_id, max_parcels) for _, location_id, _ in starts]
+    if not any(draft.is_complete for draft in drafts) and any(line.components for line in lines):
+        drafts = [_with_kits(lines, sites)]
     good = [draft for draft in drafts if draft.is_complete and len(draft.taken) <= max_parcels]
     return min(good, key=_rank, default=None)
 
 
-def _rank(draft: _Draft) -> tuple[int, int, list[str]]:
+def _rank(draft: Draft) -> tuple[int, int, list[str]]:
     return draft.cost_minor, len(draft.taken), sorted(draft.taken)
 
 
-def _offers(draft: _Draft) -> list[tuple[float, str, dict[str, int]]]:
+def _offers(draft: Draft) -> list[tuple[float, str, dict[str, int]]]:
     """What each location could add: (price per unit, which only ranks; location_id; units by line_id)."""
     offers = ((site.location_id, draft.offer(site)) for site in draft.sites.values())
     return [(draft.price_minor(one, units) / sum(units.values()), one, units) for one, units in offers if units]
 
 
-def _grow(draft: _Draft, first: str, max_parcels: int) -> _Draft:
+def _grow(draft: Draft, first: str, max_parcels: int) -> Draft:
     """Add location after location: the cheapest that ends it if one can, else the cheapest per unit."""
     draft.take(first, draft.offer(draft.sites[first]))
     for _ in range(max_parcels - 1):
@@ -300,7 +193,7 @@ def _grow(draft: _Draft, first: str, max_parcels: int) -> _Draft:
     return draft
 
 
-def _plan(draft: _Draft, card: RateCard, eliminated: Mapping[str, str]) -> RoutingPlan:
+def _plan(draft: Draft, card: RateCard, eliminated: Mapping[str, str]) -> RoutingPlan:
     assignments = []
     for location_id, units in sorted(draft.taken.items()):
         location = draft.sites[location_id].location

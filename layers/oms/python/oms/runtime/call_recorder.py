@@ -78,7 +78,7 @@ def _ask_for_capacity(params: dict[str, Any], model: Any, **_: Any) -> dict[str,
 
 
 def _remember(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
-    context["recorded"] = params
+    context["recorded"] = dict(params)  # they may be taken away later on
 
 
 def _calls(operation: str, parameters: dict[str, Any]) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import traceback
 from collections.abc import Callable
@@ -14,6 +15,12 @@ from oms.runtime.clients import recorder
 
 Event = dict[str, Any]
 Handler = Callable[[Event, Any], Any]
+
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
+"""A batch makes some hundred thousand objects that live until it ends: looking through them for cycles every 700,
+Python's own choice, finds nothing and takes a third of the processor time of a group commit."""
+
+gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
 
 logger = Logger(log_record_order=["level", "message", "order_id", "correlation_id"], location=None, utc=True)
 metrics = Metrics()

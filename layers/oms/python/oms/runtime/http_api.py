@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from oms.domain.errors import InvalidMessage, NotFound, OmsError, TooLarge, Unauthorized
 from oms.domain.validation import invalid_message
+from oms.runtime.api_requests import IDEMPOTENCY_KEY
 from oms.runtime.functions import logger, where
 from oms.runtime.http_errors import error_body, status_of
 
@@ -63,6 +65,15 @@ class Api(APIGatewayHttpResolver):
         """A header of the request, whatever the case of its name; empty when it was not sent."""
         headers: Mapping[str, str] = self.current_event.get("headers") or {}
         return next((value for key, value in headers.items() if key.lower() == name.lower()), "")
+
+    def idempotency_key(self) -> str:
+        """The key the caller chose for this request. Raises InvalidMessage for none, or one of odd characters."""
+        key = self.header("Idempotency-Key")
+        if not re.fullmatch(IDEMPOTENCY_KEY, key):
+            message = "Idempotency-Key needs 1 to 255 printable characters without blanks"
+            reason = "INVALID_FIELD" if key else "MISSING_FIELD"
+            raise InvalidMessage(message, field="Idempotency-Key", reason=reason)
+        return key
 
     def body(self, model: type[M]) -> M:
         """The request's JSON body. Raises TooLarge, or InvalidMessage naming each bad field."""

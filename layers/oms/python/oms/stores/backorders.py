@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from oms.domain.changes import Backorder
-from oms.stores.documents import to_document
+from oms.stores.documents import from_document, to_document
 from oms.stores.table import Table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+FIRST_PAGE = 25
+PAGE = 1000
+"""Rows read at once: few at first, since most gains serve few orders, then as many as fit."""
+
+MAX_PAGES = 100
 
 
 class BackordersStore:
@@ -25,3 +32,26 @@ class BackordersStore:
     def delete_action(self, backorder: Backorder) -> Any:
         """The delete of a row."""
         return self.table.delete_action({"sku": backorder.sku, "queue_key": backorder.queue_key})
+
+    def of_sku(self, sku: str) -> Iterator[Backorder]:
+        """The queue of a sku from its head on, strongly consistent; pages are read as far as one looks.
+
+        Ends after MAX_PAGES pages, far behind any order that stock could be for.
+        """
+        cursor, limit = None, FIRST_PAGE
+        for _ in range(MAX_PAGES):
+            page = self.table.query("#sku = :s", {":s": sku}, limit=limit, cursor=cursor, consistent=True)
+            yield from (decode(item) for item in page.items)
+            cursor, limit = page.cursor, PAGE
+            if cursor is None:
+                return
+
+    def first(self, sku: str, limit: int) -> list[Backorder]:
+        """The first rows of the queue of a sku, strongly consistent."""
+        page = self.table.query("#sku = :s", {":s": sku}, limit=limit, consistent=True)
+        return [decode(item) for item in page.items]
+
+
+def decode(item: dict[str, Any]) -> Backorder:
+    """The row of a stored item."""
+    return from_document(Backorder, item)

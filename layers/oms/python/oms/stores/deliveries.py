@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from oms.domain.changes import Delivery
@@ -14,10 +14,19 @@ if TYPE_CHECKING:
 
 
 NOT_SENT = "attribute_not_exists(message_key) OR #status <> :sent"
+NOT_OWED = "attribute_not_exists(message_key) OR #status <> :pending OR #owed_at < :lost"
+NOT_NEWER = "attribute_not_exists(message_version) OR #message_version <= :version"
+
+LOST_AFTER = timedelta(minutes=15)
+"""A message still pending after this is owed anew: whoever was to send it has lost its trigger."""
 
 
 class DeliveriesStore:
-    """One row per message: its content is read from the order when it is sent, never stored here."""
+    """One row per message: what it says is made when it is sent.
+
+    A message about an order is sent until somebody answers it. A message that is owed again and again, each time
+    it has news (see `owe`), keeps what it said last.
+    """
 
     def __init__(self, client: DynamoDBClient, table_prefix: str) -> None:
         self.table = Table(client, f"{table_prefix}deliveries")
@@ -57,11 +66,44 @@ class DeliveriesStore:
         }
         self._unless_sent(_key(destination, message_key), expression, values)
 
-    def _unless_sent(self, key: dict[str, str], expression: str, values: dict[str, Any]) -> None:
+    def owe(self, destination: str, message_key: str, kind: str, now: datetime) -> bool:
+        """Owes a message that is sent again whenever it has news; False if it is owed already, and so goes unsaid.
+
+        The row becomes PENDING, which the stream sees: one message for all changes until it is sent.
+        """
+        expression = (
+            "SET #status = :pending, #kind = :kind, #owed_at = :now, #created_at = if_not_exists(#created_at, :now)"
+            " REMOVE failed_destination, failed_at"
+        )
+        values = {
+            ":pending": "PENDING",
+            ":kind": kind,
+            ":now": format_time(now),
+            ":lost": format_time(now - LOST_AFTER),
+        }
+        return self._done(_key(destination, message_key), expression, values, NOT_OWED)
+
+    def settle(
+        self, destination: str, message_key: str, status: str, version: int, message: Any, now: datetime
+    ) -> bool:
+        """Notes how an owed message ended, and what it said if it said something; False if a newer one ended."""
+        expression = "SET #status = :status, #message_version = :version, #settled_at = :now"
+        values = {":status": status, ":version": version, ":now": format_time(now), ":one": 1}
+        if message is not None:
+            expression += ", #message = :message"
+            values[":message"] = to_document(message)
+        expression += " ADD attempts :one REMOVE failed_destination, failed_at"
+        return self._done(_key(destination, message_key), expression, values, NOT_NEWER)
+
+    def _done(self, key: dict[str, str], expression: str, values: dict[str, Any], condition: str) -> bool:
         try:
-            self.table.update(key, expression, values | {":sent": "SENT"}, NOT_SENT)
+            self.table.update(key, expression, values, condition)
         except ConditionFailedError:
-            return
+            return False
+        return True
+
+    def _unless_sent(self, key: dict[str, str], expression: str, values: dict[str, Any]) -> None:
+        self._done(key, expression, values | {":sent": "SENT"}, NOT_SENT)
 
 
 def _key(destination: str, message_key: str) -> dict[str, str]:

@@ -1,44 +1,68 @@
-"""Commit: the one way in which orders and the stock they hold change together.
+"""Group commit: the one way in which orders, carts and stock documents change stock.
 
-A change is written whole or not at all: the order under its version, each stock position under "still available",
-each movement once, and what is owed because of it. Callers hand over many changes and get one result each, in the
-same order; today each change is a transaction of its own, and callers need not know.
+Callers hand over many changes and get one result each. The changes are packed into few transactions, one stock
+update per position in each; what a transaction's cancellation says of one change is that change's matter alone: it is
+taken out and the others are committed without it.
+
+    guard failed          the order (cart, stock document) is not what the change rests on: out, with what is stored;
+                          if that is just what we meant to write, a try of ours went through unheard: committed
+    position ran short    those given last go out, with the position as it is; those given first are committed
+    counted meanwhile     what happened before the count is booked as the count demands, nobody goes out
+    conflict, throttled   the same transaction again after a pause, with full jitter; who stays in the way goes out
+    malformed             the transaction in two halves, until the change that is not understood stands alone
+    no answer             the same transaction with the same token; if nobody ever answers, all in it have FAILED,
+                          and whoever reads the order again sees whether it was written
 """
 
 from __future__ import annotations
 
 import random
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 from botocore.exceptions import ClientError
 
-from oms.domain.changes import OrderChange
-from oms.domain.errors import InvariantBroken, OmsError, Retryable, Unavailable, WriteConflict
+from oms.domain.changes import OrderChange, StockChange
+from oms.domain.errors import InvariantBroken, OmsError, Retryable, Throttled, Unavailable, WriteConflict
 from oms.domain.order import Order
+from oms.domain.reservations import Reservation
 from oms.domain.retention import first_look
 from oms.domain.stock import StockPosition, by_position
 from oms.stores import orders as orders_module
-from oms.stores import stock as stock_module
+from oms.stores import reservations as reservations_module
 from oms.stores.attribute_values import from_item
 from oms.stores.backorders import BackordersStore
 from oms.stores.deliveries import DeliveriesStore
+from oms.stores.movements import MovementsStore
 from oms.stores.orders import OrdersStore
+from oms.stores.packing import MAX_ACTIONS, C, Pack, Prepared, Role, halves, pack
+from oms.stores.reservations import ReservationsStore
 from oms.stores.stock import StockStore
 from oms.stores.table import ConditionFailedError, our_errors
+from oms.stores.transactions import Part, Refusal, Shortage, Transaction, book_after_count, served_first
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from oms.stores.contacts import ContactsStore
 
-MAX_ACTIONS = 100
 MAX_ATTEMPTS = 6
+"""Tries of one transaction while others hold its items."""
+
+MAX_UNANSWERED = 2
+"""Tries of one transaction that nobody answers; each is itself tried again by the client."""
+
+MAX_ROUNDS = 20
+"""Rounds of packing what is left after some were taken out; each takes out at least one or books it otherwise."""
+
 _BACKOFF_SECONDS = 0.05
-_TRY_AGAIN = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+_BYTES_OF_A_LINE = 700
+_BYTES_OF_AN_EVENT = 400
+_BYTES_OF_A_DOCUMENT = 2_000
 
 
 class Outcome(StrEnum):
@@ -46,18 +70,23 @@ class Outcome(StrEnum):
 
     COMMITTED = "COMMITTED"
     ORDER_CHANGED = "ORDER_CHANGED"
+    RESERVATION_CHANGED = "RESERVATION_CHANGED"
+    POSITION_CHANGED = "POSITION_CHANGED"
     STOCK_SHORT = "STOCK_SHORT"
+    DUPLICATE = "DUPLICATE"
     FAILED = "FAILED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommitResult:
-    """`image` is the order as it is when somebody else changed it; `positions` are those that ran short;
-    `error` says why nothing is known of a FAILED change: read the order again before the next try."""
+class CommitResult(Generic[C]):
+    """`image` is the order, `reservation` the cart as it is when somebody else changed it; `positions` are those
+    that ran short or changed; `error` says why nothing is known of a FAILED change: read again before the next try.
+    """
 
-    change: OrderChange
+    change: C
     outcome: Outcome
     image: Order | None = None
+    reservation: Reservation | None = None
     positions: tuple[StockPosition, ...] = ()
     error: OmsError | None = None
 
@@ -67,17 +96,28 @@ class CommitResult:
         return self.outcome is Outcome.COMMITTED
 
 
-@dataclass(frozen=True, slots=True)
-class _Actions:
-    """A transaction in the making: the order's put first, then stock updates, so that reasons can be told apart."""
+@dataclass(slots=True)
+class Counts:
+    """What a commit has done so far: for metrics and benchmarks."""
 
-    order: Any
-    positions: list[Any] = field(default_factory=list)
-    others: list[dict[str, Any]] = field(default_factory=list)
+    transactions: int = 0
+    rounds: int = 0
+    conflicts: int = 0
+    evictions: int = 0
 
-    def all(self) -> list[dict[str, Any]]:
-        updates = [{"Update": action} for action in self.positions]
-        return [{"Put": self.order}, *updates, *self.others]
+
+@dataclass(slots=True)
+class _Work(Generic[C]):
+    """The changes of one call: results so far, and those to be packed again."""
+
+    results: dict[int, CommitResult[C]] = field(default_factory=dict)
+    again: list[Prepared[C]] = field(default_factory=list)
+
+    def settle(self, one: Prepared[C], outcome: Outcome, **more: Any) -> None:
+        self.results[one.place] = CommitResult(change=one.change, outcome=outcome, **more)
+
+    def fail(self, one: Prepared[C], error: OmsError) -> None:
+        self.settle(one, Outcome.FAILED, error=error)
 
 
 class GroupCommit:
@@ -94,101 +134,205 @@ class GroupCommit:
     ) -> None:
         self._client = client
         self._orders = OrdersStore(client, table_prefix)
+        self._reservations = ReservationsStore(client, table_prefix)
         self._stock = StockStore(client, table_prefix)
+        self._movements = MovementsStore(client, table_prefix)
         self._deliveries = DeliveriesStore(client, table_prefix)
         self._backorders = BackordersStore(client, table_prefix)
         self._contacts = contacts
         self._sleep = sleep
         self._jitter = jitter
+        self.counts = Counts()
 
-    def commit(self, changes: Sequence[OrderChange]) -> list[CommitResult]:
-        """One result per change, in order. Changes of one call must be of different orders."""
-        return [self._commit_alone(change) for change in changes]
+    def commit_one(self, change: C) -> CommitResult[C]:
+        """Commits one change."""
+        return self.commit([change])[0]
 
-    def _commit_alone(self, change: OrderChange) -> CommitResult:
-        """As `commit_one`, but what DynamoDB refuses for a bug of ours is this change's failure and no other's."""
+    def commit(self, changes: Sequence[C]) -> list[CommitResult[C]]:
+        """One result per change, in order; those given first are served first. Changes of one call must be of
+        different orders."""
+        work: _Work[C] = _Work()
+        for place, change in enumerate(changes):
+            self._prepare(place, change, work)
+        for _ in range(MAX_ROUNDS):
+            if not work.again:
+                break
+            self.counts.rounds += 1
+            pending, work.again = work.again, []
+            for one in pack(pending):
+                self._write(one, work)
+        for left in work.again:
+            work.fail(left, WriteConflict("its stock never stood still"))
+        return [work.results[place] for place in range(len(changes))]
+
+    def _prepare(self, place: int, change: C, work: _Work[C]) -> None:
+        """Makes ready what the change writes; what can't be written is this change's failure and no other's."""
+        one: Prepared[C] = Prepared(place, change, by_position(change.moves))
         try:
-            return self.commit_one(change)
-        except InvariantBroken as error:
-            return CommitResult(change=change, outcome=Outcome.FAILED, error=error)
-        except ClientError as error:
-            reason = Unavailable(f"DynamoDB refused: {error.response['Error']['Code']}")
-            return CommitResult(change=change, outcome=Outcome.FAILED, error=reason)
+            if isinstance(change, OrderChange):
+                self._prepare_order(one, change)
+            else:
+                self._prepare_stock(one, change)
+        except OmsError as error:
+            work.fail(one, error)
+        else:
+            work.again.append(one)
 
-    def commit_one(self, change: OrderChange) -> CommitResult:
-        """Commits a change, trying again with full jitter while others hold its items."""
-        failed: Retryable = WriteConflict(f"{change.order.order_id}: always held by others")
-        for attempt in range(MAX_ATTEMPTS):
-            try:
-                result = self._try(change)
-            except Retryable as error:
-                return CommitResult(change=change, outcome=Outcome.FAILED, error=error)
-            if result is not None:
-                return result
-            self._sleep(self._jitter() * _BACKOFF_SECONDS * 2**attempt)
-        return CommitResult(change=change, outcome=Outcome.FAILED, error=failed)
-
-    def _try(self, change: OrderChange) -> CommitResult | None:
-        """One attempt; None when it was cancelled for a reason that passes."""
-        actions = self._actions(change)
-        try:
-            with our_errors():
-                if change.order_only and not actions.others:
-                    self._client.put_item(**actions.order)
-                else:
-                    self._client.transact_write_items(TransactItems=cast("Any", actions.all()))
-        except ConditionFailedError as error:
-            return _order_result(change, error.image)
-        except WriteConflict:
-            return None
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "TransactionCanceledException":
-                raise
-            return _judge(change, error.response["CancellationReasons"], len(actions.positions))
-        return CommitResult(change=change, outcome=Outcome.COMMITTED)
-
-    def _actions(self, change: OrderChange) -> _Actions:
-        now, order = change.order.updated_at, change.order
+    def _prepare_order(self, one: Prepared[OrderChange], change: OrderChange) -> None:
+        order, now = change.order, change.order.updated_at
         put, others = self._orders.write_actions(change)
-        puts = others + [self._deliveries.put_action(one, now) for one in change.deliveries]
+        one.guards.append((Role.ORDER, put))
+        if change.reservation:
+            one.guards.append((Role.RESERVATION, self._reservations.write_action(change.reservation)))
+        puts = others + [self._deliveries.put_action(row, now) for row in change.deliveries]
         puts += [self._backorders.put_action(row) for row in change.backorders_added]
-        deletes = [self._backorders.delete_action(row) for row in change.backorders_removed]
         if change.contact is not None:
             puts.append(self._contact_action(change))
-        actions = _Actions(put)
-        for moves in by_position(change.moves).values():
-            actions.positions.append(self._stock.position_action(moves, now))
-            puts.append(self._stock.movement_action(moves, [(order.order_id, order.version)], now))
-        actions.others.extend({"Put": action} for action in puts)
-        actions.others.extend({"Delete": action} for action in deletes)
-        if len(actions.all()) > MAX_ACTIONS:
-            raise InvariantBroken(f"{order.order_id}: a change of {len(actions.all())} actions")
-        return actions
+        one.others += [{"Put": action} for action in puts]
+        one.others += [{"Delete": self._backorders.delete_action(row)} for row in change.backorders_removed]
+        parts = len(order.lines) + sum(len(work.lines) for work in order.fulfillments)
+        one.size = _BYTES_OF_A_DOCUMENT + _BYTES_OF_A_LINE * parts + _BYTES_OF_AN_EVENT * len(order.events)
+        actions = len(one.guards) + len(one.others) + 2 * len(one.moves)
+        if actions > MAX_ACTIONS:
+            raise InvariantBroken(f"{order.order_id}: a change of {actions} actions")
+
+    def _prepare_stock(self, one: Prepared[StockChange], change: StockChange) -> None:
+        if change.reservation:
+            one.guards.append((Role.RESERVATION, self._reservations.write_action(change.reservation)))
+        one.documented = change.reservation is None
+        basis = change.count or change.expectation
+        if basis:
+            one.own = frozenset({(basis.sku, basis.location_id)})
+        if not one.guards and not one.positions:
+            raise InvariantBroken(f"{change.change_id} changes nothing")
+        if len(one.guards) + 2 * len(one.positions) > MAX_ACTIONS:
+            raise InvariantBroken(f"{change.change_id}: too many positions for one change")
 
     def _contact_action(self, change: OrderChange) -> Any:
         if self._contacts is None or change.contact is None:
             raise InvariantBroken("this commit was not given the contacts table")
         return self._contacts.put_action(change.order.order_id, change.contact, first_look(change.order))
 
+    def _write(self, changes: Pack[C], work: _Work[C]) -> None:
+        """Tries one transaction until it is through or says who is in the way."""
+        transaction = Transaction(changes, self._stock, self._movements)
+        token, unanswered = str(uuid.uuid4()), 0
+        refusal: Refusal[C] = Refusal()
+        for attempt in range(MAX_ATTEMPTS):
+            try:
+                refused = self._send(transaction, token)
+            except Throttled:
+                refused = Refusal()
+            except Retryable as error:
+                unanswered += 1
+                if unanswered == MAX_UNANSWERED:
+                    return _all_fail(changes, error, work)
+                continue
+            except ClientError as error:
+                return self._not_understood(changes, error, work)
+            if refused is None:
+                return _all_committed(changes, work)
+            if refused.guards or refused.positions or refused.malformed:
+                return self._take_out(changes, refused, work)
+            refusal = refused
+            self.counts.conflicts += 1
+            self._sleep(self._jitter() * _BACKOFF_SECONDS * 2**attempt)
+        return self._give_way(changes, refusal, work)
 
-def _judge(change: OrderChange, reasons: Sequence[Any], positions: int) -> CommitResult | None:
-    """What a cancelled transaction means; its reasons stand in the order of its actions."""
-    if reasons[0]["Code"] == "ConditionalCheckFailed":
-        image = reasons[0].get("Item")
-        return _order_result(change, from_item(image) if image else None)
-    short = [reason for reason in reasons[1 : 1 + positions] if reason["Code"] == "ConditionalCheckFailed"]
-    if short:
-        images = tuple(stock_module.decode(from_item(one["Item"])) for one in short if one.get("Item"))
-        return CommitResult(change=change, outcome=Outcome.STOCK_SHORT, positions=images)
-    if any(reason["Code"] in _TRY_AGAIN for reason in reasons):
+    def _send(self, transaction: Transaction[C], token: str) -> Refusal[C] | None:
+        """One attempt; None when it is written. A document alone needs no transaction, at half the price."""
+        self.counts.transactions += 1
+        actions = transaction.actions
+        try:
+            with our_errors():
+                if len(actions) == 1 and "Put" in actions[0]:
+                    self._client.put_item(**actions[0]["Put"])
+                else:
+                    self._client.transact_write_items(TransactItems=cast("Any", actions), ClientRequestToken=token)
+        except ConditionFailedError as error:
+            refusal: Refusal[C] = Refusal()
+            refusal.add(transaction.parts[0], error.image)
+            return refusal
+        except WriteConflict:
+            return Refusal()
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "TransactionCanceledException":
+                raise
+            return transaction.refusal(error.response["CancellationReasons"])
         return None
-    codes = ", ".join(sorted({str(reason["Code"]) for reason in reasons}))
-    raise InvariantBroken(f"{change.order.order_id}: transaction refused: {codes}")
+
+    def _take_out(self, changes: Pack[C], refusal: Refusal[C], work: _Work[C]) -> None:
+        """Settles every change that stands in the way; the others are packed again without it."""
+        for one, part, stored in refusal.guards:
+            if one.place not in work.results:
+                _settle_guard(one, part, stored, work)
+        _settle_positions(refusal, work)
+        if refusal.malformed and len(changes.changes) == 1:
+            work.fail(changes.changes[0], InvariantBroken("DynamoDB refused a part of it"))
+        left = [one for one in changes.changes if one.place not in work.results]
+        self.counts.evictions += len(changes.changes) - len(left)
+        if refusal.malformed and len(left) == len(changes.changes):
+            for half in halves(changes):
+                self._write(half, work)
+        else:
+            work.again += left
+
+    def _not_understood(self, changes: Pack[C], error: ClientError, work: _Work[C]) -> None:
+        """DynamoDB refused the transaction whole: half by half, the one that is to blame is found."""
+        if len(changes.changes) > 1 and error.response["Error"]["Code"] == "ValidationException":
+            for half in halves(changes):
+                self._write(half, work)
+            return
+        _all_fail(changes, Unavailable(f"DynamoDB refused: {error.response['Error']['Code']}"), work)
+
+    def _give_way(self, changes: Pack[C], refusal: Refusal[C], work: _Work[C]) -> None:
+        """Others held on too long: who wants what they hold fails, the rest is packed again."""
+        blamed = {one.place for part in refusal.passing for one in part.wanted_by}
+        if not blamed:
+            blamed = {one.place for one in changes.changes}
+        for one in changes.changes:
+            if one.place in blamed:
+                work.fail(one, WriteConflict("always held by others"))
+            else:
+                work.again.append(one)
 
 
-def _order_result(change: OrderChange, image: dict[str, Any] | None) -> CommitResult:
-    """Somebody else changed the order; or we did, and never heard of it."""
-    stored = orders_module.decode(image) if image else None
-    if stored == change.order:
-        return CommitResult(change=change, outcome=Outcome.COMMITTED)
-    return CommitResult(change=change, outcome=Outcome.ORDER_CHANGED, image=stored)
+def _all_committed(changes: Pack[C], work: _Work[C]) -> None:
+    for one in changes.changes:
+        work.settle(one, Outcome.COMMITTED)
+
+
+def _all_fail(changes: Pack[C], error: OmsError, work: _Work[C]) -> None:
+    for one in changes.changes:
+        work.fail(one, error)
+
+
+def _settle_guard(one: Prepared[C], part: Part[C], stored: dict[str, Any] | None, work: _Work[C]) -> None:
+    """Somebody else was first; or we were, and never heard of it."""
+    change = one.change
+    if part.role is Role.MOVEMENT:
+        if one.documented:
+            ours = stored is not None and stored == from_item(part.action["Put"]["Item"])
+            work.settle(one, Outcome.COMMITTED if ours else Outcome.DUPLICATE)
+    elif part.role is Role.RESERVATION:
+        reservation = reservations_module.decode(stored) if stored else None
+        same = reservation is not None and reservation == change.reservation
+        work.settle(one, Outcome.COMMITTED if same else Outcome.RESERVATION_CHANGED, reservation=reservation)
+    elif isinstance(change, OrderChange):
+        order = orders_module.decode(stored) if stored else None
+        same = order == change.order
+        work.settle(one, Outcome.COMMITTED if same else Outcome.ORDER_CHANGED, image=None if same else order)
+
+
+def _settle_positions(refusal: Refusal[C], work: _Work[C]) -> None:
+    """What refused positions mean for those who want them: nothing, where it is only booked another way."""
+    shortages = []
+    for position, stored, everyone in refusal.positions:
+        wanting = [one for one in everyone if one.place not in work.results]
+        if wanting and position in wanting[0].own:
+            work.settle(wanting[0], Outcome.POSITION_CHANGED, positions=(stored,) if stored else ())
+            continue
+        book_after_count(wanting, position, stored)
+        shortages.append(Shortage(position, stored, wanting))
+    for one, short in served_first(shortages):
+        work.settle(one, Outcome.STOCK_SHORT, positions=tuple(where.stored for where in short if where.stored))

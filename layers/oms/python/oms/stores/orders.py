@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from oms.domain.changes import OrderChange
-from oms.domain.errors import InvalidOrder
+from oms.domain.errors import InvalidOrder, InvariantBroken
 from oms.domain.order import Order, WaitingFor
+from oms.stores.batch_reads import get_many
 from oms.stores.documents import format_time, from_document, to_document
 from oms.stores.table import Page, Table
 
@@ -48,6 +50,19 @@ class OrdersStore:
         document = self.table.get({"order_id": order_id})
         return decode(document) if document else None
 
+    def get_many(self, order_ids: Iterable[str]) -> list[Order]:
+        """The documents there are of these orders, as they are now, in no order. Raises Retryable, InvariantBroken."""
+        found = self.read_many(order_ids).values()
+        unreadable = next((one for one in found if isinstance(one, InvariantBroken)), None)
+        if unreadable:
+            raise unreadable
+        return [one for one in found if isinstance(one, Order)]
+
+    def read_many(self, order_ids: Iterable[str]) -> dict[str, Order | InvariantBroken]:
+        """The documents there are of these ids, as they are now; a document that can't be read is told as an error."""
+        documents = get_many(self.table, ({"order_id": order_id} for order_id in order_ids))
+        return {document["order_id"]: _decoded(document) for document in documents}
+
     def get_document(self, order_id: str) -> dict[str, Any] | None:
         """The document as plain values, for showing."""
         return self.table.get({"order_id": order_id})
@@ -57,12 +72,13 @@ class OrdersStore:
 
         Raises InvalidOrder for a new document above MAX_NEW_DOCUMENT_BYTES.
         """
-        document, overflow = _fitted(change.order)
+        put, overflow = self._put_action(change, change.order), None
         if change.creates:
-            _check_new(document)
-            put = self.table.put_action(document, IS_NEW)
+            _check_new(change.order, put["Item"])
         else:
-            put = self.table.put_action(document, IS_UNCHANGED, {":expected_version": change.order.version - 1})
+            kept, overflow = _fitted(change.order, put["Item"])
+            if overflow:
+                put = self._put_action(change, kept)
         others = [self.history.put_action(overflow)] if overflow else []
         others += [
             self.references.put_action({"reference": reference, "order_id": change.order.order_id})
@@ -105,30 +121,47 @@ class OrdersStore:
             descending=descending,
         )
 
+    def _put_action(self, change: OrderChange, document: Order) -> Any:
+        if change.creates:
+            return self.table.put_action(document, IS_NEW)
+        return self.table.put_action(document, IS_UNCHANGED, {":expected_version": change.order.version - 1})
+
 
 def decode(document: dict[str, Any]) -> Order:
     """The order of a plain document."""
     return from_document(Order, document)
 
 
-def _check_new(document: dict[str, Any]) -> None:
-    size = len(msgspec.json.encode(document))
+def _decoded(document: dict[str, Any]) -> Order | InvariantBroken:
+    try:
+        return decode(document)
+    except msgspec.ValidationError as error:
+        return InvariantBroken(f"{document['order_id']}: {error}")
+
+
+def _check_new(order: Order, item: dict[str, Any]) -> None:
+    size = _size(order, item, MAX_NEW_DOCUMENT_BYTES)
     if size > MAX_NEW_DOCUMENT_BYTES:
         message = f"an order of {size} bytes, at most {MAX_NEW_DOCUMENT_BYTES} are taken"
         raise InvalidOrder(message, field="lines", reason="TOO_LARGE")
 
 
-def _fitted(order: Order) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The document, and the events taken out of it so that it stays below MAX_DOCUMENT_BYTES.
+def _fitted(order: Order, item: dict[str, Any]) -> tuple[Order, dict[str, Any] | None]:
+    """The order as it is to be stored, and the events taken out of it so that it stays below MAX_DOCUMENT_BYTES.
 
     The newest version's events always stay: `stream_publish` reads them from the document's new image.
     """
-    document = to_document(order)
-    if len(order.events) < 2 or len(msgspec.json.encode(document)) <= MAX_DOCUMENT_BYTES:
-        return document, None
+    if len(order.events) < 2 or _size(order, item, MAX_DOCUMENT_BYTES) <= MAX_DOCUMENT_BYTES:
+        return order, None
     half = len(order.events) // 2
     moved = [event for event in order.events[:half] if event.version < order.version]
     if not moved:
-        return document, None
-    kept = to_document(replace(order, events=order.events[len(moved) :]))
+        return order, None
+    kept = replace(order, events=order.events[len(moved) :])
     return kept, {"order_id": order.order_id, "version": order.version, "events": to_document(moved)}
+
+
+def _size(order: Order, item: dict[str, Any], limit: int) -> int:
+    """Bytes of the document as JSON; as long as even its typed item, which is longer, is within the limit, that's."""
+    size = len(msgspec.json.encode(item))
+    return size if size <= limit else len(msgspec.json.encode(to_document(order)))

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from oms.domain.availability_rules import AvailabilityRules
 from oms.domain.catalog import ChannelAccount, Location, Policy, Product
 from oms.domain.errors import Throttled
 from oms.domain.rates import RateCard
+from oms.domain.snapshots import StockPolicy
 from oms.stores.attribute_values import from_item, to_item
 from oms.stores.documents import from_document
 from oms.stores.table import Table, our_errors
@@ -55,14 +57,13 @@ class ProductsStore:
     def get_many(self, skus: Iterable[str]) -> dict[str, Product]:
         """The products of these skus; unknown skus are left out. Raises Throttled."""
         wanted = sorted({sku for sku in skus if sku})
-        missing = [sku for sku in wanted if not self._kept.get(sku)[0]]
+        kept = {sku: self._kept.get(sku)[1] for sku in wanted}
+        products = {sku: product for sku, product in kept.items() if product}
+        missing = [sku for sku in wanted if sku not in products]
         for start in range(0, len(missing), _BATCH):
             found = self._read(missing[start : start + _BATCH])
-            for sku in missing[start : start + _BATCH]:
-                if sku in found:
-                    self._kept.put(sku, found[sku])
-        kept = ((sku, self._kept.get(sku)[1]) for sku in wanted)
-        return {sku: product for sku, product in kept if product}
+            products |= {sku: self._kept.put(sku, product) for sku, product in found.items()}
+        return products
 
     def _read(self, skus: list[str]) -> dict[str, Product]:
         request: Any = {self.table.name: {"Keys": [to_item({"sku": sku}) for sku in skus]}}
@@ -117,6 +118,14 @@ class SettingsStore:
     def channel_account(self, channel: str, account: str) -> ChannelAccount | None:
         """The account of a channel, or None when it was never set up."""
         return self._one("channel_account", f"{channel}#{account}", ChannelAccount)
+
+    def stock_policy(self) -> StockPolicy:
+        """When a counted difference needs a person; the defaults of `StockPolicy` where none was written."""
+        return self._one("stock_policy", "active", StockPolicy) or StockPolicy()
+
+    def availability_rules(self) -> AvailabilityRules:
+        """How much of the stock channels may not sell; without any rule they may sell all."""
+        return self._one("availability", "rules", AvailabilityRules) or AvailabilityRules()
 
     def _one(self, kind: str, name: str, shape: type[T]) -> T | None:
         known, value = self._kept.get(f"{kind}/{name}")

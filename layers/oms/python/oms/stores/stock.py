@@ -1,39 +1,41 @@
-"""`stock` and `stock_movements`: the positions, and the ledger that explains every change to them."""
+"""`stock`: one position per sku and location. Positions change only through a commit, with a movement beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from oms.domain.errors import WriteConflict
-from oms.domain.ids import short_hash
-from oms.domain.stock import Bucket, StockMove, StockPosition, net, taken
-from oms.stores.attribute_values import to_item
-from oms.stores.documents import format_time, from_document
-from oms.stores.table import ConditionFailedError, Table, our_errors
+from oms.domain.changes import Count, Expectation
+from oms.domain.stock import OVERSOLD, Bucket, StockMove, StockPosition, net, required
+from oms.stores.documents import format_time, from_document, to_document
+from oms.stores.table import ConditionFailedError, Page, Table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-STILL_AVAILABLE = "#available >= :taken"
-ON_HAND_AS_READ = "#on_hand = :on_hand_read"
-NOT_BOOKED_YET = "attribute_not_exists(sku)"
+READERS = 8
+"""Skus that are read at the same time."""
+
+OVERSOLD_UNMARKED = "#available < :none AND attribute_not_exists(problem)"
+RECOVERED_MARKED = "#available >= :none AND attribute_exists(problem)"
+_NOT_COUNTED_SINCE = "(attribute_not_exists(#snapshot_as_of) OR #snapshot_as_of < :happened_at)"
 
 
 class StockStore:
-    """Positions by sku and location. A position changes only together with a movement record."""
+    """Positions by sku and location."""
 
     def __init__(self, client: DynamoDBClient, table_prefix: str) -> None:
         self.table = Table(client, f"{table_prefix}stock")
-        self.movements = Table(client, f"{table_prefix}stock_movements")
 
     def of_skus(self, skus: Iterable[str]) -> list[StockPosition]:
         """Every position of these skus, strongly consistent."""
-        found = []
-        for sku in sorted(set(skus)):
-            found += self.of_sku(sku)
-        return found
+        wanted = sorted(set(skus))
+        if len(wanted) < 2:
+            return [position for sku in wanted for position in self.of_sku(sku)]
+        with ThreadPoolExecutor(READERS) as readers:
+            return [position for found in readers.map(self.of_sku, wanted) for position in found]
 
     def of_sku(self, sku: str) -> list[StockPosition]:
         """Every position of one sku, strongly consistent."""
@@ -44,34 +46,69 @@ class StockStore:
         item = self.table.get({"sku": sku, "location_id": location_id})
         return decode(item) if item else StockPosition(sku=sku, location_id=location_id)
 
-    def position_action(self, moves: Sequence[StockMove], now: datetime) -> Any:
-        """The update that adds the moves of one position, refused if they take more than is available."""
-        deltas, units = net(moves), taken(moves)
-        expression = "ADD " + ", ".join(f"#{bucket} :{bucket}" for bucket in Bucket) + " SET #updated_at = :now"
-        values: dict[str, Any] = {f":{bucket}": deltas.get(bucket, 0) for bucket in Bucket}
-        values[":now"] = format_time(now)
-        if units:
-            values[":taken"] = units
-        key = {"sku": moves[0].sku, "location_id": moves[0].location_id}
-        return self.table.update_action(key, expression, values, STILL_AVAILABLE if units else "")
+    def update_action(self, position: tuple[str, str], moves: Sequence[StockMove], now: datetime) -> Any:
+        """The update that adds moves to a position, refused if they take more than there is (`required`), or if
+        units came or went before the position was last counted (`after_count`)."""
+        adds, sets, values = _additions(moves, now)
+        needed = required(moves)
+        conditions = [f"#{bucket} >= :needed_{bucket}" for bucket in needed]
+        values |= {f":needed_{bucket}": units for bucket, units in needed.items()}
+        happened = [move.effective_at for move in moves if move.effective_at and move.deltas.get(Bucket.ON_HAND)]
+        if happened:
+            conditions.append(_NOT_COUNTED_SINCE)
+            values[":happened_at"] = format_time(min(happened))
+        return self._update(position, f"ADD {adds} SET {sets}", values, conditions)
 
-    def movement_action(self, moves: Sequence[StockMove], orders: Sequence[tuple[str, int]], now: datetime) -> Any:
-        """The put of the movement record of one position: what changed, why, and for which (order_id, version)."""
-        return self.movements.put_action(movement(moves, orders, now), NOT_BOOKED_YET)
+    def count_action(self, count: Count, moves: Sequence[StockMove], now: datetime) -> Any:
+        """The update that books a count: on the position as it was read, and never an older count than the last."""
+        adds, sets, values = _additions(moves, now)
+        values |= {":as_of": format_time(count.as_of), ":read": count.on_hand_version}
+        unread = "#on_hand_version = :read"
+        if not count.on_hand_version:
+            unread = f"(attribute_not_exists(#on_hand_version) OR {unread})"
+        older = "(attribute_not_exists(#snapshot_as_of) OR #snapshot_as_of < :as_of)"
+        expression = f"ADD {adds} SET {sets}, #snapshot_as_of = :as_of"
+        return self._update((count.sku, count.location_id), expression, values, [unread, older])
 
-    def book_count(self, move: StockMove, counted_from: int, now: datetime) -> bool:
-        """Writes a counted difference with its movement; False when on_hand changed since it was read."""
-        update = self.position_action([move], now)
-        condition, values = ON_HAND_AS_READ, {":on_hand_read": counted_from}
-        if counted_from == 0:
-            condition = f"attribute_not_exists(sku) OR {condition}"
-        update |= {"ConditionExpression": condition}
-        update["ExpressionAttributeValues"] |= to_item(values)
-        movement_put = self.movement_action([move], [(f"count@{counted_from}", 0)], now)
+    def expectation_action(self, expectation: Expectation, moves: Sequence[StockMove], now: datetime) -> Any:
+        """The update that replaces what is on its way, with the moves of what arrived of it."""
+        adds, sets, values = _additions(moves, now)
+        before, after = to_document(expectation.before), to_document(expectation.after)
+        values[":after"] = after
+        values[":before"] = before
+        condition = "#incoming = :before"
+        if not before:
+            condition = f"(attribute_not_exists(#incoming) OR {condition})"
+        expression = f"ADD {adds} SET {sets}, #incoming = :after"
+        return self._update((expectation.sku, expectation.location_id), expression, values, [condition])
+
+    def _update(
+        self, position: tuple[str, str], expression: str, values: dict[str, Any], conditions: Sequence[str]
+    ) -> Any:
+        key = dict(zip(("sku", "location_id"), position, strict=True))
+        return self.table.update_action(key, expression, values, " AND ".join(conditions))
+
+    def mark_problem(self, sku: str, location_id: str, now: datetime) -> bool:
+        """Shows a position that promised more than there is in `by_problem`; False if it shows, or has recovered."""
+        expression = "SET #problem = :oversold, #problem_since = :now"
+        values = {":oversold": OVERSOLD, ":now": format_time(now), ":none": 0}
+        return self._mark(sku, location_id, expression, values, OVERSOLD_UNMARKED)
+
+    def clear_problem(self, sku: str, location_id: str) -> bool:
+        """Takes a position that has recovered out of `by_problem`; False if it is not there, or still short."""
+        return self._mark(sku, location_id, "REMOVE #problem, #problem_since", {":none": 0}, RECOVERED_MARKED)
+
+    def with_problem(self, *, limit: int, cursor: str | None = None) -> Page:
+        """One page of the positions that promised more than there is, the longest so first, seconds behind."""
+        return self.table.query(
+            "#problem = :oversold", {":oversold": OVERSOLD}, index="by_problem", limit=limit, cursor=cursor
+        )
+
+    def _mark(self, sku: str, location_id: str, expression: str, values: dict[str, Any], condition: str) -> bool:
+        """No bucket changes, so there is no movement beside it."""
         try:
-            with our_errors():
-                self.table.client.transact_write_items(TransactItems=[{"Update": update}, {"Put": movement_put}])
-        except (ConditionFailedError, WriteConflict):
+            self.table.update({"sku": sku, "location_id": location_id}, expression, values, condition)
+        except ConditionFailedError:
             return False
         return True
 
@@ -81,18 +118,13 @@ def decode(item: dict[str, Any]) -> StockPosition:
     return from_document(StockPosition, item)
 
 
-def movement(moves: Sequence[StockMove], orders: Sequence[tuple[str, int]], now: datetime) -> dict[str, Any]:
-    """The movement record: its id follows from the orders and versions it is for, so booking twice is refused."""
-    sku, location_id, at = moves[0].sku, moves[0].location_id, format_time(now)
-    digest = short_hash(sku, location_id, *(f"{order_id}@{version}" for order_id, version in sorted(orders)))
-    record: dict[str, Any] = {
-        "sku": sku,
-        "movement_id": f"{at}#{location_id}#{digest}",
-        "location_id": location_id,
-        "location_day": f"{location_id}#{at[:10]}",
-        "effective_at": at,
-        "kinds": sorted({move.kind.value for move in moves}),
-        "changes": {bucket.value: delta for bucket, delta in net(moves).items()},
-        "orders": [{"order_id": order_id, "version": version} for order_id, version in orders],
-    }
-    return record
+def _additions(moves: Sequence[StockMove], now: datetime) -> tuple[str, str, dict[str, Any]]:
+    """What every update of a position adds and sets. All buckets are named, so that a new position shows them all."""
+    deltas = net(moves)
+    values: dict[str, Any] = {f":{bucket}": deltas.get(bucket, 0) for bucket in Bucket}
+    values[":now"] = format_time(now)
+    adds = ", ".join(f"#{bucket} :{bucket}" for bucket in Bucket)
+    if any(move.deltas.get(Bucket.ON_HAND) for move in moves):
+        adds += ", #on_hand_version :one"
+        values[":one"] = 1
+    return adds, "#updated_at = :now", values

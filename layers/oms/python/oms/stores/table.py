@@ -7,14 +7,15 @@ import binascii
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import msgspec
 from botocore.exceptions import (
     ClientError,
     ConnectionError,
     EndpointConnectionError,
     HTTPClientError,
-    ParamValidationError,
 )
 
 from oms.domain.errors import InvalidMessage, Throttled, Unavailable, WriteConflict
@@ -24,9 +25,13 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 MAX_PAGES = 100
+REMEMBERED_EXPRESSIONS = 256
 _THROTTLED = frozenset({"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"})
 _CONFLICT = frozenset({"TransactionConflictException", "TransactionInProgressException"})
+_NOT_UNDERSTOOD = frozenset({"ValidationException", "SerializationException"})
 _UNAVAILABLE = frozenset({"InternalServerError", "ServiceUnavailable", "InternalFailure"})
+
+Key = dict[str, dict[Literal["S", "N"], str]]
 
 
 class ConditionFailedError(Exception):
@@ -79,12 +84,12 @@ class Table:
         item = answer.get("Item")
         return from_item(item) if item else None
 
-    def put(self, item: Mapping[str, Any], condition: str = "", values: Mapping[str, Any] | None = None) -> None:
-        """Writes a whole item. Raises ConditionFailedError with the stored image when the condition does not hold."""
+    def put(self, item: Any, condition: str = "", values: Mapping[str, Any] | None = None) -> None:
+        """Writes a whole item, a mapping or a dataclass. Raises ConditionFailedError with the image that is stored."""
         with our_errors():
             self.client.put_item(**self.put_action(item, condition, values))
 
-    def put_action(self, item: Mapping[str, Any], condition: str = "", values: Mapping[str, Any] | None = None) -> Any:
+    def put_action(self, item: Any, condition: str = "", values: Mapping[str, Any] | None = None) -> Any:
         """The parameters of a put, alone or as a transaction's action."""
         action: dict[str, Any] = {"TableName": self.name, "Item": to_item(item)}
         return action | _conditional(condition, values)
@@ -148,10 +153,8 @@ class Table:
         """Goes on from a cursor, which came from outside: what DynamoDB says of its form is about that."""
         try:
             return self._query(request)
-        except ParamValidationError as error:
-            raise _bad_cursor() from error
         except ClientError as error:
-            if error.response["Error"]["Code"] != "ValidationException":
+            if error.response["Error"]["Code"] not in _NOT_UNDERSTOOD:
                 raise
             raise _bad_cursor() from error
 
@@ -196,21 +199,27 @@ def _conditional(condition: str, values: Mapping[str, Any] | None) -> dict[str, 
 
 def _names(expression: str) -> dict[str, Any]:
     """`#status` stands for the attribute `status`: the names that DynamoDB reserves need no other alias."""
-    words = expression.replace("(", " ").replace(")", " ").replace(",", " ").replace("=", " ").split()
-    names = {word: word[1:] for word in words if word.startswith("#")}
+    names = {alias: alias[1:] for alias in _aliases(expression)}
     return {"ExpressionAttributeNames": names} if names else {}
+
+
+@lru_cache(maxsize=REMEMBERED_EXPRESSIONS)
+def _aliases(expression: str) -> tuple[str, ...]:
+    words = expression.replace("(", " ").replace(")", " ").replace(",", " ").replace("=", " ").split()
+    return tuple(dict.fromkeys(word for word in words if word.startswith("#")))
 
 
 def _to_cursor(key: Mapping[str, Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(key, separators=(",", ":")).encode()).decode()
 
 
-def _from_cursor(cursor: str) -> Any:
+def _from_cursor(cursor: str) -> Key:
+    """The key a cursor was made of; it came from outside, and nothing on the way to DynamoDB looks at its form."""
     try:
-        key = json.loads(base64.urlsafe_b64decode(cursor))
-    except (binascii.Error, ValueError) as error:
+        key = msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=Key)
+    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
         raise _bad_cursor() from error
-    if not isinstance(key, dict):
+    if not key or any(len(value) != 1 for value in key.values()):
         raise _bad_cursor()
     return key
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from oms.domain.lifecycle import Stored, Wait
+from oms.stores.batch_reads import get_many
 from oms.stores.documents import from_document
 from oms.stores.table import ConditionFailedError, Table
 
@@ -27,6 +29,11 @@ class WaitsStore:
         """The entry that waits now (strongly consistent), or None before the first."""
         item = self.table.get({"order_id": order_id})
         return from_document(Wait, item) if item and "task_token" in item else None
+
+    def get_many(self, order_ids: Iterable[str]) -> dict[str, Wait]:
+        """The entries that wait now, by order_id (strongly consistent). Raises Throttled."""
+        items = get_many(self.table, ({"order_id": order_id} for order_id in order_ids))
+        return {item["order_id"]: from_document(Wait, item) for item in items if "task_token" in item}
 
     def generation(self, order_id: str) -> int:
         """How many executions the order had; the first one is started without a row here, so at least 1."""

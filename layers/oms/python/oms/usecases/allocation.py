@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from oms.domain.allocation import allocate, record_shortage
-from oms.domain.changes import Context, OrderChange
-from oms.domain.errors import Cancelled, InReview, NoRoute, OmsError, OutOfStock, Retryable
+from oms.domain.allocation import allocate
+from oms.domain.backordering import (
+    OUT_OF_STOCK,
+    cancel_rest,
+    record_shortage,
+    short_units,
+    waits_only_for_stock,
+    what_is_there,
+)
+from oms.domain.catalog import BackorderRule
+from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Context, OrderChange, backorders, fold, queue_place, touches
+from oms.domain.errors import Cancelled, InReview, InvariantBroken, NoRoute, OmsError, OutOfStock, Retryable
 from oms.domain.lifecycle import Answer, allocated, failure
 from oms.domain.order import Order, OrderStatus
 from oms.domain.progress import unallocated_units
-from oms.usecases.changing import change_until_settled
-from oms.usecases.sourcing import needed_skus
+from oms.usecases.sourcing import needed_units
 
 if TYPE_CHECKING:
     from oms.runtime.executions import Executions
@@ -25,6 +34,12 @@ if TYPE_CHECKING:
 
 MAX_ROUNDS = 20
 """Rounds of plan and commit: an order with the most lines takes 13, the rest is for conflicts."""
+
+MAX_NARROWINGS = 5
+"""Times an order that is short is routed with less and less of it, before it waits as it is."""
+
+ANSWERERS = 8
+"""Executions that are answered at the same time."""
 
 ACTOR = "allocation"
 
@@ -40,11 +55,16 @@ class AllocationRequest:
 
 @dataclass(slots=True)
 class _Batch:
-    """What is known of a batch while it is worked on: orders still open, answers of those that are not, failures."""
+    """What is known of a batch while it is worked on: orders still open, answers of those that are not, failures.
+
+    `short` orders had their shortage planned for; `again` are skus to be read again before the next round.
+    """
 
     open: dict[str, Order] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    short: set[str] = field(default_factory=set)
+    again: set[str] = field(default_factory=set)
 
     def settle(self, order_id: str, answer: Answer) -> None:
         self.answers[order_id] = answer
@@ -79,73 +99,102 @@ class Allocation:
     def allocate(self, requests: Sequence[AllocationRequest], now: datetime) -> dict[str, str]:
         """Message ids that must come again, and why; all others were answered. A duplicate gets the same answer."""
         batch = _Batch()
-        for order_id in dict.fromkeys(request.order_id for request in requests):
-            with batch.own_trouble(order_id):
-                order = self.orders.get(order_id)
-                if order is not None:
-                    batch.see(order)
-                else:
-                    batch.settle(order_id, failure(Cancelled))
+        asked = dict.fromkeys(request.order_id for request in requests)
+        self._read(batch, asked)
+        for order_id in asked:
+            if order_id not in batch.open and order_id not in batch.answers and order_id not in batch.failed:
+                batch.settle(order_id, failure(Cancelled))
         self._allocate_open(batch, now)
-        outcomes = {request.message_id: self._answer(request, batch) for request in requests}
-        return {message_id: reason for message_id, reason in outcomes.items() if reason}
+        return self._answer_all(requests, batch)
+
+    def _read(self, batch: _Batch, order_ids: Iterable[str]) -> None:
+        for order_id, found in self.orders.read_many(order_ids).items():
+            with batch.own_trouble(order_id):
+                if isinstance(found, InvariantBroken):
+                    raise found
+                batch.see(found)
 
     def _allocate_open(self, batch: _Batch, now: datetime) -> None:
+        if not batch.open:
+            return
         context = Context(now=now, actor=ACTOR, policy=self.sourcing.settings.policy())
         view = self.sourcing.look(batch.open.values())
         for _ in range(MAX_ROUNDS):
-            if not batch.open:
-                return
             changes = self._plan(batch, view, context)
+            if not changes:
+                return
             for result in self.commit.commit(changes):
                 with batch.own_trouble(result.change.order.order_id):
-                    self._judge(batch, view, result)
+                    _judge(batch, result)
+            if batch.again:
+                self.sourcing.look_again(view, batch.again)
+                batch.again.clear()
 
     def _plan(self, batch: _Batch, view: StockView, context: Context) -> list[OrderChange]:
-        """Changes of the open orders, oldest first; those that can't be allocated get their answer."""
+        """Changes of the open orders, as they stand in the queue; those without one get their answer."""
         changes: list[OrderChange] = []
-        for order in sorted(batch.open.values(), key=lambda one: (one.placed_at, one.order_id)):
+        for order in sorted(batch.open.values(), key=queue_place):
             with batch.own_trouble(order.order_id):
-                changes += self._plan_one(batch, order, view, context)
+                change = self._plan_one(batch, order, view, context)
+                changes += [change] if change else []
         return changes
 
-    def _plan_one(self, batch: _Batch, order: Order, view: StockView, context: Context) -> list[OrderChange]:
+    def _plan_one(self, batch: _Batch, order: Order, view: StockView, context: Context) -> OrderChange | None:
         try:
             plan = self.sourcing.route(order, view)
         except OutOfStock as short:
-            self._note_shortage(batch, order, short, context)
-            return []
+            return self._plan_short(batch, order, short_units(order, short.shortages), view, context)
         except NoRoute:
             batch.settle(order.order_id, failure(NoRoute))
-            return []
-        change = allocate(order, plan, context)
+            return None
         view.consume(order, plan)
-        return [change]
+        return allocate(order, plan, context)
 
-    def _note_shortage(self, batch: _Batch, order: Order, short: OutOfStock, context: Context) -> None:
-        """The shortage is in the document before the execution hears of it; the wait for stock reads stock again."""
+    def _plan_short(
+        self, batch: _Batch, order: Order, short: Mapping[str, int], view: StockView, context: Context
+    ) -> OrderChange | None:
+        """Takes what is there, and notes or cancels the rest; in one change where it fits one."""
+        view.leave(order)
+        taken, short = self._take_what_is_there(order, short, view, context)
+        rest = _settle_rest(taken.order if taken else order, short, context)
+        batch.short.add(order.order_id)
+        if rest:
+            view.join(rest.backorders_added)
+        if taken and rest:
+            whole = fold([taken, rest])
+            return whole if touches(whole) <= MAX_POSITIONS_PER_CHANGE else taken
+        if not taken and not rest:
+            view.join(row for line in order.lines if line.backordered for row in backorders(order, line))
+            batch.settle(order.order_id, failure(OutOfStock))
+        return taken or rest
 
-        def decide(current: Order) -> OrderChange | None:
-            unsettled = settled_answer(current) is None
-            return record_shortage(current, short.shortages, context) if unsettled else None
+    def _take_what_is_there(
+        self, order: Order, short: Mapping[str, int], view: StockView, context: Context
+    ) -> tuple[OrderChange | None, Mapping[str, int]]:
+        """The change that takes what is there, if anything is, and the units per line that are short all in all:
+        where kits are left over whose parts lie apart, less is there than there seemed to be."""
+        for _ in range(MAX_NARROWINGS):
+            part = what_is_there(order, short)
+            if not unallocated_units(part):
+                break
+            try:
+                plan = self.sourcing.route(part, view)
+            except OutOfStock as error:
+                more = short_units(part, error.shortages)
+                short = {**short, **{line_id: short.get(line_id, 0) + units for line_id, units in more.items()}}
+            except NoRoute:
+                break
+            else:
+                view.consume(order, plan)
+                return allocate(order, plan, context), short
+        return None, short
 
-        noted = change_until_settled(self.commit, order, decide)
-        batch.settle(order.order_id, settled_answer(noted) or failure(OutOfStock))
-
-    def _judge(self, batch: _Batch, view: StockView, result: CommitResult) -> None:
-        """Commits are followed by the rest of the order, conflicts by another plan, failures by the message again."""
-        order = result.change.order
-        if result.committed:
-            batch.see(order)
-            # Only a part of the plan is committed: what the view counted as gone for the rest is still there.
-            view.see(self.sourcing.stock.of_skus(needed_skus(order)))
-        elif result.error:
-            raise result.error
-        elif result.image is not None:
-            batch.see(result.image)
-            view.see(self.sourcing.stock.of_skus(move.sku for move in result.change.moves))
-        else:
-            view.see(self.sourcing.stock.of_skus(move.sku for move in result.change.moves))
+    def _answer_all(self, requests: Sequence[AllocationRequest], batch: _Batch) -> dict[str, str]:
+        """Answers the executions side by side: each is a call of its own, and they wait for each other's time only."""
+        with ThreadPoolExecutor(ANSWERERS) as answerers:
+            outcomes = answerers.map(lambda request: self._answer(request, batch), requests)
+            told = zip(requests, outcomes, strict=True)
+            return {request.message_id: reason for request, reason in told if reason}
 
     def _answer(self, request: AllocationRequest, batch: _Batch) -> str:
         """Answers the execution; why it could not be answered, or nothing."""
@@ -157,6 +206,30 @@ class Allocation:
         except Retryable as error:
             return str(error)
         return ""
+
+
+def _settle_rest(order: Order, short: Mapping[str, int], context: Context) -> OrderChange | None:
+    if context.policy.backorder_rule is BackorderRule.CANCEL_REST:
+        return cancel_rest(order, short, context, OUT_OF_STOCK)
+    return record_shortage(order, short, context)
+
+
+def _judge(batch: _Batch, result: CommitResult[OrderChange]) -> None:
+    """Commits are followed by the rest of the order, conflicts by another plan, failures by the message again."""
+    order = result.change.order
+    if result.committed:
+        batch.see(order)
+        if order.order_id in batch.short and waits_only_for_stock(order):
+            batch.settle(order.order_id, failure(OutOfStock))
+        if order.order_id not in batch.open:
+            return
+    # What was planned is not all that happened: what the view counts as gone may be there, or the other way round.
+    batch.again |= {move.sku for move in result.change.moves} | set(needed_units(order))
+    batch.short.discard(order.order_id)
+    if result.error:
+        raise result.error
+    if result.image is not None:
+        batch.see(result.image)
 
 
 def settled_answer(order: Order) -> Answer | None:

@@ -45,7 +45,7 @@ def change_once(commit: GroupCommit, order: Order, decide: Decide) -> Order:
     raise WriteConflict(f"{order.order_id}: others always wrote first")
 
 
-def order_after(result: CommitResult) -> Order:
+def order_after(result: CommitResult[OrderChange]) -> Order:
     """The order as the commit left or found it. Raises what kept it from being made, Unavailable if it ran short.
 
     Only allocation takes stock that may run short, and it judges that itself.

@@ -1,22 +1,34 @@
-"""Expiry: a person's data goes 21 days after the order was delivered or cancelled."""
+"""Expiry: a person's data goes 21 days after the order has ended, a cart's hold on stock when its time is over."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from oms.domain.holding import booking
+from oms.domain.reservations import expire, expiry_hour, giving_back
 from oms.domain.retention import next_look
 
 if TYPE_CHECKING:
     from oms.stores.contacts import ContactsStore
+    from oms.stores.group_commit import GroupCommit
     from oms.stores.orders import OrdersStore
+    from oms.stores.reservations import ReservationsStore
 
 LOOK_BACK_DAYS = 35
 """Days before today that are looked at again, should the function not have run for a while."""
 
 PAGE = 100
+ACTOR = "expiry"
+
+
+class Expired(NamedTuple):
+    """Holds that were ended, and those whose end could not be written: the next run finds them."""
+
+    expired: int
+    failed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +63,35 @@ class Expiry:
             return False
         self.contacts.purge(order_id, day)
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationExpiry:
+    """Ends holds by `by_expiry` once their time is over. Whoever ends a hold first, has ended it: see the commit."""
+
+    reservations: ReservationsStore
+    commit: GroupCommit
+
+    def end_overdue(self, now: datetime, *, hours_back: int, go_on: Callable[[], bool]) -> Expired:
+        """Looks at holds that ended this hour or up to so many hours before, while `go_on` says there is time."""
+        expired = failed = 0
+        for back in range(hours_back, -1, -1):
+            hour = expiry_hour(now - timedelta(hours=back))
+            cursor: str | None = None
+            while go_on():
+                page = self.reservations.due(hour, now, limit=PAGE, cursor=cursor)
+                ended = self._end([item["reservation_id"] for item in page.items], now)
+                expired, failed = expired + ended.expired, failed + ended.failed
+                cursor = page.cursor
+                if cursor is None:
+                    break
+        return Expired(expired, failed)
+
+    def _end(self, reservation_ids: list[str], now: datetime) -> Expired:
+        """Ends those of these holds that nobody has ended, in as few writes as the commit packs them into."""
+        overdue = [
+            one for one in self.reservations.read_many(reservation_ids) if one.is_active and one.expires_at <= now
+        ]
+        results = self.commit.commit([booking(expire(one, now), giving_back(one), ACTOR, now) for one in overdue])
+        committed, failed = sum(one.committed for one in results), sum(one.error is not None for one in results)
+        return Expired(committed, failed)

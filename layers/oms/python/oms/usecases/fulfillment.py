@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from oms.domain import ids
 from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Context, OrderChange, fold, touches
-from oms.domain.errors import OmsError, OrderNotFound, Permanent, Retryable, WriteConflict
+from oms.domain.errors import InvariantBroken, OmsError, OrderNotFound, Permanent, Retryable, WriteConflict
 from oms.domain.fulfilling import apply_report
 from oms.domain.incoming import FulfillmentReport, TrackingUpdate
 from oms.domain.order import Order
@@ -40,10 +41,20 @@ class Reported:
 
 @dataclass(slots=True)
 class _Work:
-    """The reports of one order, oldest message first, and those of them that no order understands."""
+    """One order and what is reported of it, oldest message first; `refused` are those that no order understands."""
 
     reports: list[Reported] = field(default_factory=list)
     refused: list[tuple[Reported, Permanent]] = field(default_factory=list)
+    order: Order | None = None
+    trouble: Exception | None = None
+
+    @contextmanager
+    def own_trouble(self) -> Iterator[None]:
+        """Whatever goes wrong with an order makes its own reports come again, not those of the whole batch."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - a bug that one order shows must not stop the others
+            self.trouble = error
 
 
 @dataclass(slots=True)
@@ -64,17 +75,27 @@ class Fulfilling:
     settings: SettingsStore
 
     def apply(self, reports: Sequence[Reported], now: datetime) -> Applied:
-        """Applies a batch. Reports of one order are one write wherever they fit one."""
+        """Applies a batch: reports of one order are one write wherever they fit one, and orders share their writes."""
         applied = Applied()
-        for order_id, work in self._by_order(reports, applied, now).items():
-            try:
-                self._apply_to(order_id, work, now)
-            except Exception as error:  # noqa: BLE001 - a bug that one order shows must not stop the others
-                reason = str(error) if isinstance(error, OmsError) else type(error).__name__
-                applied.failed |= {reported.message_id: reason for reported in work.reports}
-            else:
+        works = self._by_order(reports, applied, now)
+        self._read(works)
+        self._bring_up_to_date(works.values(), now)
+        for order_id, work in works.items():
+            if work.trouble is None:
+                with work.own_trouble():
+                    self._finish(order_id, work, now)
+            if work.trouble is None:
                 applied.refused += len(work.refused)
+            else:
+                applied.failed |= dict.fromkeys((one.message_id for one in work.reports), _reason(work.trouble))
         return applied
+
+    def _read(self, works: Mapping[str, _Work]) -> None:
+        for order_id, found in self.orders.read_many(works).items():
+            if isinstance(found, InvariantBroken):
+                works[order_id].trouble = found
+            else:
+                works[order_id].order = found
 
     def _by_order(self, reports: Iterable[Reported], applied: Applied, now: datetime) -> dict[str, _Work]:
         grouped: dict[str, _Work] = {}
@@ -103,24 +124,38 @@ class Fulfilling:
             self.quarantine.delete(reference, kept)
         return known
 
-    def _apply_to(self, order_id: str, work: _Work, now: datetime) -> None:
-        order = self.orders.get(order_id)
-        if order is None:
+    def _finish(self, order_id: str, work: _Work, now: datetime) -> None:
+        if work.order is None:
             work.refused = [(reported, OrderNotFound(f"no order {order_id}")) for reported in work.reports]
         else:
-            order = self._bring_up_to_date(order, work, now)
-            self._catch_up(order, work, now)
+            self._catch_up(work.order, work, now)
         for reported, error in work.refused:
             self._refuse(reported, type(error).__name__, now)
 
-    def _bring_up_to_date(self, order: Order, work: _Work, now: datetime) -> Order:
+    def _bring_up_to_date(self, works: Iterable[_Work], now: datetime) -> None:
+        """Commits until every order says what is reported of it; those in trouble are left behind with it."""
         context = Context(now=now, actor=ACTOR, policy=self.settings.policy())
+        going_on = [work for work in works if work.trouble is None]
         for _ in range(MAX_ROUNDS):
-            change = self._next_change(order, work, context)
-            if change is None:
-                return order
-            order = order_after(self.commit.commit_one(change))
-        raise WriteConflict(f"{order.order_id}: not settled after {MAX_ROUNDS} rounds")
+            pending = self._next_changes(going_on, context)
+            if not pending:
+                return
+            results = self.commit.commit([change for _, change in pending])
+            going_on = [work for work, _ in pending]
+            for work, result in zip(going_on, results, strict=True):
+                with work.own_trouble():
+                    work.order = order_after(result)
+            going_on = [work for work in going_on if work.trouble is None]
+        for work in going_on:
+            work.trouble = WriteConflict(f"not settled after {MAX_ROUNDS} rounds")
+
+    def _next_changes(self, works: Iterable[_Work], context: Context) -> list[tuple[_Work, OrderChange]]:
+        pending = []
+        for work in works:
+            with work.own_trouble():
+                change = self._next_change(work.order, work, context) if work.order else None
+                pending += [(work, change)] if change else []
+        return pending
 
     def _next_change(self, order: Order, work: _Work, context: Context) -> OrderChange | None:
         """As many of the reports as fit one change, folded into one; None once the order says it all."""
@@ -156,8 +191,11 @@ class Fulfilling:
         if not early:
             return
         kept = [row["message"] for _, row in early]
-        updates = _Work([Reported(message_id="", report=tracking_update(one), raw=one) for one in kept])
-        self._bring_up_to_date(order, updates, now)
+        early_reports = [Reported(message_id="", report=tracking_update(one), raw=one) for one in kept]
+        updates = _Work(early_reports, order=order)
+        self._bring_up_to_date([updates], now)
+        if updates.trouble:
+            raise updates.trouble
         work.refused += updates.refused
         for reference, row in early:
             self.quarantine.delete(reference, row["received_key"])
@@ -168,6 +206,10 @@ class Fulfilling:
         self.quarantine.put(
             f"report#{at}", report.message_id, report.occurred_at, {"reason": reason}, reported.raw, now
         )
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, OmsError) else type(error).__name__
 
 
 def _decide(order: Order, report: Report, context: Context) -> OrderChange | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from oms.domain import ids, intake
 from oms.domain.changes import Context, OrderChange
-from oms.domain.errors import InvalidOrder, KeyReused, OrderExists
+from oms.domain.errors import InvalidOrder, InvariantBroken, KeyReused, OrderExists, WriteConflict
 from oms.domain.incoming import IncomingOrder
 from oms.domain.order import Order
 from oms.domain.requests import REQUEST_CONTENT, REQUEST_KEY, ApiRequest
@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from oms.stores.contacts import ContactsStore
-    from oms.stores.group_commit import GroupCommit
+    from oms.stores.group_commit import CommitResult, GroupCommit
     from oms.stores.orders import OrdersStore
     from oms.stores.reference_data import ProductsStore, SettingsStore
+    from oms.usecases.conversion import Conversion
+
+MAX_CONVERSIONS = 10
+"""Tries of one order upon a cart's hold while others write it."""
 
 
 class Taken(StrEnum):
@@ -50,13 +54,14 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Takes in canonical orders, whichever channel they come from."""
+    """Takes in canonical orders, whichever channel they come from. `conversion` is needed where they name a hold."""
 
     orders: OrdersStore
     contacts: ContactsStore
     products: ProductsStore
     settings: SettingsStore
     commit: GroupCommit
+    conversion: Conversion | None = None
 
     def take(self, incoming: IncomingOrder, actor: str, now: datetime, trace_id: str | None = None) -> IntakeResult:
         """Creates the order, or brings it to what the channel says now; a repeat changes nothing.
@@ -69,27 +74,51 @@ class Intake:
         return IntakeResult(order, Taken.CREATED) if created else self._bring_up_to_date(order, incoming, context)
 
     def place(
-        self, incoming: IncomingOrder, request: ApiRequest, actor: str, now: datetime, trace_id: str | None = None
+        self,
+        incoming: IncomingOrder,
+        request: ApiRequest,
+        actor: str,
+        now: datetime,
+        *,
+        trace_id: str | None = None,
+        reservation_id: str | None = None,
     ) -> Placed:
         """Creates an order placed with us directly, or finds it when the same request did so before.
 
-        Such a request says it once and never brings changes, even where nobody heard of the first try.
-        Raises OrderExists, KeyReused, InvalidOrder as `take` does, Retryable.
+        Such a request says it once and never brings changes, even where nobody heard of the first try. The order
+        consumes the cart's hold it names, if that is still there.
+        Raises OrderExists, KeyReused, ReservationNotFound, ReservationConsumed, InvalidOrder as `take` does, Retryable.
         """
         context = Context(now=now, actor=actor, policy=self.settings.policy())
         marked = replace(incoming, external_ids={**incoming.external_ids, **request.marks()})
-        order, created = self._find_or_create(intake.in_whole_seconds(marked), context, trace_id)
+        order, created = self._find_or_create(intake.in_whole_seconds(marked), context, trace_id, reservation_id)
         if not created:
             _check_same(order, request)
         return Placed(order, created)
 
-    def _find_or_create(self, incoming: IncomingOrder, context: Context, trace_id: str | None) -> tuple[Order, bool]:
+    def _find_or_create(
+        self, incoming: IncomingOrder, context: Context, trace_id: str | None, reservation_id: str | None = None
+    ) -> tuple[Order, bool]:
         """The order as it is now, and whether this very call made it."""
         order = self.orders.get(order_id_of(incoming))
         if order is not None:
             return order, False
-        result = self.commit.commit_one(self._first(incoming, context, trace_id))
+        first = self._first(incoming, context, trace_id)
+        if reservation_id is None:
+            result = self.commit.commit_one(first)
+        else:
+            result = self._commit_upon(reservation_id, first, context)
         return order_after(result), result.committed
+
+    def _commit_upon(self, reservation_id: str, first: OrderChange, context: Context) -> CommitResult[OrderChange]:
+        """Makes the order upon the hold, judged again on the hold as it is whenever somebody else wrote it."""
+        if self.conversion is None:
+            raise InvariantBroken("this intake was not given the reservations")
+        for _ in range(MAX_CONVERSIONS):
+            result = self.commit.commit_one(self.conversion.upon(first, reservation_id, context))
+            if result.committed or result.error or result.image:
+                return result
+        raise WriteConflict(f"reservation {reservation_id}: others always wrote first")
 
     def _first(self, incoming: IncomingOrder, context: Context, trace_id: str | None) -> OrderChange:
         account = self.settings.channel_account(incoming.channel, incoming.account)
@@ -100,6 +129,7 @@ class Intake:
                 reason="UNKNOWN_ACCOUNT",
             )
         products = self.products.get_many(line.sku for line in incoming.lines)
+        products |= self.products.get_many(one.sku for kit in products.values() for one in kit.kit_components)
         return intake.receive(incoming, products, account, context, trace_id)
 
     def _bring_up_to_date(self, order: Order, incoming: IncomingOrder, context: Context) -> IntakeResult:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from oms.domain.backordering import BACKORDER_LIMIT, backordered_units, cancel_rest, wait_is_over
+from oms.domain.catalog import BackorderOutcome
 from oms.domain.changes import Context, OrderChange
 from oms.domain.decisions import request_review
 from oms.domain.errors import NoRoute, OutOfStock
@@ -18,7 +20,7 @@ from oms.domain.lifecycle import AWAIT_STOCK, REVIEW, Answer, Stored, Wait, answ
 from oms.domain.order import Order
 from oms.domain.progress import TERMINAL
 from oms.domain.release import may_release, release
-from oms.usecases.changing import change_once
+from oms.usecases.changing import change_once, change_until_settled
 
 if TYPE_CHECKING:
     from oms.runtime.executions import Executions
@@ -65,6 +67,8 @@ class Lifecycle:
             return None
         if may_release(order, now):
             order = self._release(order, now)
+        if wait_is_over(order, self.sourcing.settings.policy(), now):
+            order = self._end_wait_for_stock(order, now)
         told = self._answer(order, wait.state) if wait else None
         if wait and told:
             self.executions.answer(wait.task_token, told)
@@ -96,6 +100,19 @@ class Lifecycle:
             return release(current, context) if may_release(current, now) else None
 
         return change_once(self.commit, order, decide)
+
+    def _end_wait_for_stock(self, order: Order, now: datetime) -> Order:
+        """The policy's limit is reached: a person decides, or what is still short is cancelled."""
+        context = Context(now=now, actor=ACTOR, policy=self.sourcing.settings.policy())
+
+        def decide(current: Order) -> OrderChange | None:
+            if not wait_is_over(current, context.policy, now):
+                return None
+            if context.policy.backorder_outcome is BackorderOutcome.CANCEL_REST:
+                return cancel_rest(current, backordered_units(current), context, BACKORDER_LIMIT)
+            return request_review(current, BACKORDER_LIMIT, "", context)
+
+        return change_until_settled(self.commit, order, decide)
 
     def _answer(self, order: Order, state: str) -> Answer | None:
         told = answer(order, state)

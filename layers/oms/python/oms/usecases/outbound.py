@@ -97,12 +97,20 @@ def request_data(order: Order, fulfillment: Fulfillment, contact: Contact) -> di
             "country": address.country,
             "phone": address.phone or contact.phone,
         },
-        "lines": [
-            {"line_id": line.line_id, "sku": line.sku, "quantity": line.open + line.picked}
-            for line in fulfillment.lines
-            if line.open + line.picked
-        ],
+        "lines": _lines(order, fulfillment),
     }
+
+
+def _lines(order: Order, fulfillment: Fulfillment) -> list[dict[str, Any]]:
+    """What is to be picked; a kit's line says what one unit is made of."""
+    kits = {line.line_id: line.components for line in order.lines if line.components}
+    lines: list[dict[str, Any]] = []
+    for line in fulfillment.lines:
+        if line.open + line.picked:
+            wanted = {"line_id": line.line_id, "sku": line.sku, "quantity": line.open + line.picked}
+            components = [{"sku": one.sku, "quantity": one.quantity} for one in kits.get(line.line_id, ())]
+            lines.append(wanted | {"components": components} if components else wanted)
+    return lines
 
 
 def _parse(message_key: str) -> tuple[str, str]:

@@ -1,40 +1,81 @@
-"""Sourcing: the stock and the locations an order could be routed to, as they are now."""
+"""Sourcing: the stock and the locations an order could be routed to, as they are now, and who waits for that stock."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from oms.domain.catalog import Location
-from oms.domain.errors import NoRoute
+from oms.domain.catalog import Location, LocationStatus
+from oms.domain.changes import Backorder, queue_place
+from oms.domain.errors import NoRoute, OutOfStock
 from oms.domain.order import Order
 from oms.domain.routing import Candidate, RoutingPlan, RoutingPolicy, route
 from oms.domain.stock import StockPosition
 
 if TYPE_CHECKING:
+    from oms.stores.backorders import BackordersStore
     from oms.stores.reference_data import LocationsStore, SettingsStore
     from oms.stores.stock import StockStore
+
+READERS = 8
+"""Queues that are read at the same time."""
 
 
 @dataclass(slots=True)
 class StockView:
-    """Available units by location and sku, read once for a batch and consumed as the batch plans."""
+    """Available units by location and sku, and the queue for each sku as far as its stock goes.
+
+    Read once for a batch, and consumed as the batch plans. Units that older orders wait for are theirs: an order may
+    take only what exceeds them.
+    """
 
     available: dict[str, dict[str, int]] = field(default_factory=dict)
+    queues: dict[str, list[Backorder]] = field(default_factory=dict)
+    closed: frozenset[str] = frozenset()
+    candidates: list[Candidate] = field(default_factory=list)
 
     def see(self, positions: Iterable[StockPosition]) -> None:
         """Takes over positions as they were just read."""
         for position in positions:
             self.available.setdefault(position.location_id, {})[position.sku] = position.available
 
+    def see_less(self, positions: Iterable[StockPosition]) -> None:
+        """Takes over positions that were read again, as far as there is less now."""
+        for position in positions:
+            here = self.available.setdefault(position.location_id, {})
+            here[position.sku] = min(here.get(position.sku, 0), position.available)
+
+    def total(self, sku: str) -> int:
+        """Units that could be promised, over all locations but the closed ones."""
+        return sum(max(0, here.get(sku, 0)) for one, here in self.available.items() if one not in self.closed)
+
+    def spare(self, sku: str, place: str) -> int:
+        """Units of the sku that nobody before this place in the queue waits for."""
+        before = sum(row.quantity for row in self.queues.get(sku, ()) if row.queue_key < place)
+        return max(0, self.total(sku) - before)
+
     def consume(self, order: Order, plan: RoutingPlan) -> None:
-        """Units the plan promises are no longer there for the next order of the batch."""
-        skus = {line.line_id: line.sku for line in order.lines}
+        """Units the plan promises are no longer there for the next order of the batch, nor does this one wait."""
+        lines = {line.line_id: line for line in order.lines}
         for assignment in plan.assignments:
             here = self.available[assignment.location_id]
             for line_id, quantity in assignment.lines:
-                here[skus[line_id]] -= quantity
+                for sku, units in lines[line_id].stock_units(quantity).items():
+                    here[sku] -= units
+        self.leave(order)
+
+    def leave(self, order: Order) -> None:
+        """The order's place in the queues is given up."""
+        for sku in needed_units(order):
+            if self.queues.get(sku):
+                self.queues[sku] = [row for row in self.queues[sku] if row.order_id != order.order_id]
+
+    def join(self, rows: Iterable[Backorder]) -> None:
+        """Orders that wait from now on."""
+        for row in rows:
+            self.queues.setdefault(row.sku, []).append(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +85,72 @@ class Sourcing:
     stock: StockStore
     locations: LocationsStore
     settings: SettingsStore
+    backorders: BackordersStore
 
     def look(self, orders: Iterable[Order]) -> StockView:
-        """Reads the positions of everything these orders still need, each sku once."""
-        view = StockView()
-        view.see(self.stock.of_skus(sku for order in orders for sku in needed_skus(order)))
+        """Reads the positions and queues of everything these orders still need, each sku once."""
+        locations = self.locations.all()
+        closed = (one.location_id for one in locations if one.status is not LocationStatus.ACTIVE)
+        view = StockView(closed=frozenset(closed))
+        view.candidates = [_candidate(location, view) for location in locations]
+        self.look_again(view, {sku for order in orders for sku in needed_units(order)})
         return view
+
+    def look_again(self, view: StockView, skus: Iterable[str]) -> None:
+        """Reads these skus as they are now."""
+        wanted = sorted(set(skus))
+        view.see(self.stock.of_skus(wanted))
+        contested = [sku for sku in wanted if view.total(sku)]
+        with ThreadPoolExecutor(READERS) as readers:
+            queues = readers.map(lambda sku: self._queue(sku, view.total(sku)), contested)
+            view.queues |= dict(zip(contested, queues, strict=True))
+        # Whoever took their units between the two readings left the queue too: those units are not spare.
+        view.see_less(self.stock.of_skus(sku for sku in contested if view.queues[sku]))
 
     def route(self, order: Order, view: StockView) -> RoutingPlan:
         """Chooses locations for what is unallocated. Raises OutOfStock or NoRoute."""
         card = self.settings.rate_card()
         if card is None:
             raise NoRoute({"settings": "NO_RATE_CARD"})
+        _require_spare(order, view)
         policy = RoutingPolicy(rate_card=card, max_parcels=self.settings.policy().max_parcels)
-        candidates = [_candidate(location, view.available) for location in self.locations.all()]
+        candidates = view.candidates or [_candidate(location, view) for location in self.locations.all()]
         return route(order, candidates, policy)
 
+    def _queue(self, sku: str, units: int) -> list[Backorder]:
+        """The head of the queue: rows until they take up all there is. Whoever stands behind gets nothing anyway."""
+        rows = []
+        for row in self.backorders.of_sku(sku):
+            rows.append(row)
+            units -= row.quantity
+            if units <= 0:
+                break
+        return rows
 
-def needed_skus(order: Order) -> list[str]:
-    """What the order still needs stock of."""
-    return [line.sku for line in order.lines if line.unallocated]
+
+def needed_units(order: Order) -> dict[str, int]:
+    """Units of each stocked sku that the order still needs, summed over its lines."""
+    units: dict[str, int] = {}
+    for line in order.lines:
+        if line.unallocated:
+            for sku, quantity in line.stock_units(line.unallocated).items():
+                units[sku] = units.get(sku, 0) + quantity
+    return units
 
 
-def _candidate(location: Location, available: Mapping[str, Mapping[str, int]]) -> Candidate:
-    return Candidate(location=location, available=available.get(location.location_id, {}))
+def _require_spare(order: Order, view: StockView) -> None:
+    """Raises OutOfStock naming what the order would have to take from those who have waited longer."""
+    if not any(view.queues.get(sku) for sku in needed_units(order)):
+        return
+    place = queue_place(order)
+    missing = {
+        sku: units - view.spare(sku, place) for sku, units in needed_units(order).items() if view.queues.get(sku)
+    }
+    missing = {sku: units for sku, units in missing.items() if units > 0}
+    if missing:
+        raise OutOfStock(missing)
+
+
+def _candidate(location: Location, view: StockView) -> Candidate:
+    """The location with what the view says is there, now and whenever the view changes."""
+    return Candidate(location=location, available=view.available.setdefault(location.location_id, {}))

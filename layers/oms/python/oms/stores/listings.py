@@ -1,0 +1,68 @@
+"""`listings`: a channel's name for a sku, how often what it may sell has changed, and what it was last told."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from oms.domain.listings import Listing, ListingKey
+from oms.stores.documents import format_time, from_document
+from oms.stores.table import ConditionFailedError, Table
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+STILL_LISTED = "attribute_exists(channel_sku)"
+NOT_BEGUN = f"{STILL_LISTED} AND (attribute_not_exists(published_version) OR #published_version < :version)"
+NOT_OVERTAKEN = f"{STILL_LISTED} AND #published_version = :version"
+
+
+class ListingsStore:
+    """One row per account and name of the channel; several may sell one sku."""
+
+    def __init__(self, client: DynamoDBClient, table_prefix: str) -> None:
+        self.table = Table(client, f"{table_prefix}listings")
+
+    def of_sku(self, sku: str) -> list[ListingKey]:
+        """Every listing that sells this sku, on all channels."""
+        rows = self.table.query_all("#sku = :sku", {":sku": sku}, index="by_sku")
+        return [ListingKey(row["channel_account"], row["channel_sku"]) for row in rows]
+
+    def get(self, key: ListingKey) -> Listing | None:
+        """The listing as it is now, or None when it was taken down."""
+        item = self.table.get(key._asdict())
+        return from_document(Listing, item) if item else None
+
+    def mark_changed(self, key: ListingKey, now: datetime) -> bool:
+        """Counts a change of what may be sold; False when the listing was taken down."""
+        expression = "SET #changed_at = :now ADD #change_version :one"
+        return self._update(key, expression, {":now": format_time(now), ":one": 1}, STILL_LISTED)
+
+    def begin_telling(self, key: ListingKey, version: int) -> bool:
+        """Notes that the channel is about to be told of this version; False when it was begun before, or a newer.
+
+        From now on until `note_told` nobody knows what the channel believes.
+        """
+        expression = "SET #published_version = :version REMOVE #last_published_quantity"
+        return self._update(key, expression, {":version": version}, NOT_BEGUN)
+
+    def note_told(self, key: ListingKey, version: int, quantity: int, now: datetime) -> bool:
+        """Notes what the channel was told; False when another telling was begun meanwhile: theirs may have come
+        before ours."""
+        expression = "SET #last_published_quantity = :quantity, #last_published_at = :now"
+        values = {":version": version, ":quantity": quantity, ":now": format_time(now)}
+        return self._update(key, expression, values, NOT_OVERTAKEN)
+
+    def tell_anew(self, key: ListingKey, now: datetime) -> bool:
+        """Counts a change that every telling now under way is older than: the next one is not left out."""
+        expression = (
+            "SET #changed_at = :now ADD #change_version :two, #published_version :one REMOVE #last_published_quantity"
+        )
+        return self._update(key, expression, {":one": 1, ":two": 2, ":now": format_time(now)}, STILL_LISTED)
+
+    def _update(self, key: ListingKey, expression: str, values: dict[str, object], condition: str) -> bool:
+        try:
+            self.table.update(key._asdict(), expression, values, condition)
+        except ConditionFailedError:
+            return False
+        return True

@@ -1,0 +1,201 @@
+"""One transaction: its actions, whose they are, and what its cancellation reasons mean for each change in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic
+
+from oms.domain.changes import Count, Expectation, OrderChange, StockChange
+from oms.domain.errors import InvariantBroken
+from oms.domain.stock import Bucket, StockMove, StockPosition, after_count, required
+from oms.stores import stock as stock_module
+from oms.stores.attribute_values import from_item
+from oms.stores.movements import Booking, MovementsStore, document_row, shared_row
+from oms.stores.packing import Action, C, Pack, Position, Prepared, Role
+
+if TYPE_CHECKING:
+    from oms.stores.stock import StockStore
+
+FAILED_CONDITION = "ConditionalCheckFailed"
+PASSING = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+"""Reasons that say nothing of the content: the same transaction may go through a moment later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[C]):
+    """An action, and the changes that want it."""
+
+    role: Role
+    action: Action
+    wanted_by: list[Prepared[C]]
+    position: Position | None = None
+
+
+@dataclass(slots=True)
+class Refusal(Generic[C]):
+    """Why a transaction was cancelled: failed guards with the stored item, positions with theirs, and what passes."""
+
+    guards: list[tuple[Prepared[C], Part[C], dict[str, Any] | None]] = field(default_factory=list)
+    positions: list[tuple[Position, StockPosition | None, list[Prepared[C]]]] = field(default_factory=list)
+    passing: list[Part[C]] = field(default_factory=list)
+    malformed: list[Part[C]] = field(default_factory=list)
+
+    def add(self, part: Part[C], stored: dict[str, Any] | None) -> None:
+        """A condition failed on what is stored."""
+        if part.position and part.role is Role.POSITION:
+            position = stock_module.decode(stored) if stored else None
+            self.positions.append((part.position, position, part.wanted_by))
+        else:
+            self.guards += [(one, part, stored) for one in part.wanted_by]
+
+
+class Transaction(Generic[C]):
+    """The actions of a pack, each with its role, in the order DynamoDB will answer in."""
+
+    def __init__(self, changes: Pack[C], stock: StockStore, movements: MovementsStore) -> None:
+        self._changes: list[Prepared[C]] = changes.changes
+        self._stock = stock
+        self._movements = movements
+        self._now = max(_written_at(one.change) for one in self._changes)
+        self.parts = [*self._guards(), *self._positions(), *self._rows(), *self._others()]
+
+    @property
+    def actions(self) -> list[Action]:
+        """For TransactWriteItems."""
+        return [part.action for part in self.parts]
+
+    def refusal(self, reasons: Sequence[Any]) -> Refusal[C]:
+        """The cancellation's reasons, sorted by what they are about."""
+        refusal: Refusal[C] = Refusal()
+        for part, reason in zip(self.parts, reasons, strict=True):
+            code = reason["Code"]
+            if code == "None":
+                continue
+            if code in PASSING:
+                refusal.passing.append(part)
+            elif code != FAILED_CONDITION:
+                refusal.malformed.append(part)
+            else:
+                image = reason.get("Item")
+                refusal.add(part, from_item(image) if image else None)
+        return refusal
+
+    def _guards(self) -> Iterable[Part[C]]:
+        for one in self._changes:
+            for role, put in one.guards:
+                yield Part(role, {"Put": put}, [one])
+
+    def _others(self) -> Iterable[Part[C]]:
+        for one in self._changes:
+            for other in one.others:
+                yield Part(Role.OTHER, other, [one])
+
+    def _positions(self) -> Iterable[Part[C]]:
+        for position, wanting in self._by_position().items():
+            moves = [move for one in wanting for move in one.moves.get(position, [])]
+            action = self._position_action(position, wanting, moves)
+            yield Part(Role.POSITION, {"Update": action}, wanting, position)
+
+    def _position_action(self, position: Position, wanting: list[Prepared[C]], moves: list[StockMove]) -> Action:
+        basis = next((_basis(one.change) for one in wanting if position in one.own), None)
+        action: Action
+        if isinstance(basis, Count):
+            action = self._stock.count_action(basis, moves, self._now)
+        elif isinstance(basis, Expectation):
+            action = self._stock.expectation_action(basis, moves, self._now)
+        else:
+            action = self._stock.update_action(position, moves, self._now)
+        return action
+
+    def _rows(self) -> Iterable[Part[C]]:
+        for position, wanting in self._by_position().items():
+            moving = [one for one in wanting if one.moves.get(position)]
+            sharing = [one for one in moving if not one.documented]
+            if sharing:
+                bookings = [Booking(_who(one.change), one.moves[position]) for one in sharing]
+                row = shared_row(bookings, self._now)
+                yield Part(Role.MOVEMENT, {"Put": self._movements.put_action(row)}, sharing, position)
+            for one in moving:
+                if one.documented:
+                    row = document_row(_document_line(one.change), one.moves[position])
+                    yield Part(Role.MOVEMENT, {"Put": self._movements.put_action(row)}, [one], position)
+
+    def _by_position(self) -> dict[Position, list[Prepared[C]]]:
+        wanting: dict[Position, list[Prepared[C]]] = {}
+        for one in self._changes:
+            for position in sorted(one.positions):
+                wanting.setdefault(position, []).append(one)
+        return wanting
+
+
+def book_after_count(wanting: Iterable[Prepared[C]], position: Position, stored: StockPosition | None) -> bool:
+    """Turns the moves of what happened before the position was counted; whether there were any."""
+    if stored is None or stored.snapshot_as_of is None:
+        return False
+    turned = False
+    for one in wanting:
+        before = one.moves.get(position, [])
+        after = [after_count(move, stored.snapshot_as_of) for move in before]
+        if after != before:
+            one.moves[position] = after
+            turned = True
+    return turned
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage(Generic[C]):
+    """A position that refused what was wanted of it, as it is; None where nothing was ever booked."""
+
+    position: Position
+    stored: StockPosition | None
+    wanted_by: list[Prepared[C]]
+
+    def has_room(self, moves: Iterable[StockMove]) -> bool:
+        """Whether the position as it is bears these moves."""
+        there = {bucket: getattr(self.stored, bucket) if self.stored else 0 for bucket in Bucket}
+        return all(units <= there[bucket] for bucket, units in required(moves).items())
+
+
+def served_first(shortages: Sequence[Shortage[C]]) -> list[tuple[Prepared[C], list[Shortage[C]]]]:
+    """The changes that find too little, and where; those given first are served first, at all their positions or none.
+
+    Exact: a change goes out only if the stock left by the kept ones before it does not suffice.
+    """
+    wanting = {one.place: one for shortage in shortages for one in shortage.wanted_by}
+    kept: dict[Position, list[StockMove]] = {shortage.position: [] for shortage in shortages}
+    out = []
+    for _, one in sorted(wanting.items()):
+        asked = [shortage for shortage in shortages if shortage.position in one.moves]
+        wanted = {shortage.position: kept[shortage.position] + one.moves[shortage.position] for shortage in asked}
+        short = [shortage for shortage in asked if not shortage.has_room(wanted[shortage.position])]
+        if short:
+            out.append((one, short))
+        else:
+            kept |= wanted
+    return out
+
+
+def _who(change: OrderChange | StockChange) -> dict[str, Any]:
+    """Whose moves they are, as a movement row names them."""
+    if isinstance(change, OrderChange):
+        return {"order_id": change.order.order_id, "version": change.order.version}
+    if change.reservation is None:
+        return {"change_id": change.change_id}
+    return {"reservation_id": change.reservation.reservation_id, "version": change.reservation.version}
+
+
+def _basis(change: OrderChange | StockChange) -> Count | Expectation | None:
+    """What a change of stock rests on, where it is booked only on the position as it was read."""
+    return (change.count or change.expectation) if isinstance(change, StockChange) else None
+
+
+def _document_line(change: OrderChange | StockChange) -> StockChange:
+    if isinstance(change, OrderChange):
+        raise InvariantBroken("an order has no movement row of its own")
+    return change
+
+
+def _written_at(change: OrderChange | StockChange) -> datetime:
+    return change.order.updated_at if isinstance(change, OrderChange) else change.at

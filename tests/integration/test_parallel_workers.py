@@ -25,7 +25,8 @@ from oms.domain.backordering import record_shortage
 from oms.domain.changes import queue_place
 from oms.domain.errors import IllegalTransition, Retryable
 from oms.domain.lifecycle import AWAIT_STOCK
-from oms.domain.order import Order, OrderStatus, WaitingFor
+from oms.domain.order import Order, OrderStatus, Request, WaitingFor
+from oms.domain.progress import check
 from oms.domain.stock import Bucket, StockPosition
 from oms.runtime import clients
 from oms.stores.attribute_values import from_item, to_item
@@ -210,7 +211,9 @@ class Shift:
     def _handle(self, made: Worker, batch: Sequence[Message], now: datetime) -> list[Message]:
         """Allocates, and lets the executions that hear of a shortage wait; returns the messages that come again, and
         those of executions that need not wait."""
-        asked = [AllocationRequest(message_id=one.message_id, order_id=one.order_id, task_token=one.token) for one in batch]
+        asked = [
+            AllocationRequest(message_id=one.message_id, order_id=one.order_id, task_token=one.token) for one in batch
+        ]
         failed = made.allocation.allocate(asked, now)
         again = [one for one in batch if one.message_id in failed]
         return again + [new for one in batch if (new := self._wait(made, one))]
@@ -319,3 +322,92 @@ def test_units_that_come_for_a_queue_go_to_the_oldest_however_many_workers_ask_a
     assert served == sorted(one.order_id for one in orders[:40])
     assert shift.dead == []
     books_balance(engine, sku, {EAST: 0}, list(now.values()))
+
+
+# ------------------------------------------------------------------------------------------------ everything at once
+
+STEPS = 30
+"""What each worker does, one thing after the other."""
+
+
+@dataclass
+class Desk:
+    """One worker who does whatever comes up with the orders of one sku."""
+
+    made: Worker
+    place: int
+    sku: str
+    names: list[str]
+    rolls: random.Random
+
+    def work(self) -> None:
+        for step in range(STEPS):
+            act = self.rolls.choice([self.allocate, self.allocate, self.cancel, self.release, self.ship, self.receive])
+            with suppress(Retryable, IllegalTransition):
+                act(self.rolls.choice(self.names), step)
+
+    def allocate(self, _: str, step: int) -> None:
+        names = self.rolls.sample(self.names, self.rolls.randint(1, 8))
+        asked = [AllocationRequest(message_id=one, order_id=one, task_token=f"{one} of {self.place}") for one in names]
+        self.made.allocation.allocate(asked, at(2 + step))
+
+    def cancel(self, name: str, step: int) -> None:
+        if self.rolls.random() < 0.5:
+            self.made.decisions.cancel(name, "CUSTOMER", "desk", at(2 + step))
+
+    def release(self, name: str, step: int) -> None:
+        self.made.lifecycle.evaluate(name, at(2 + step))
+
+    def ship(self, name: str, step: int) -> None:
+        """The whole of a work, in one parcel that keeps its name however often it is told of."""
+        order = self.made.orders.get(name)
+        for number, one in enumerate(order.fulfillments if order else (), start=1):
+            if order and one.request is Request.SUBMITTED and any(line.open for line in one.lines):
+                told = report("shipped", order, number, shipment_id=f"of {one.fulfillment_id}")
+                self.made.report(told, told, hours=2 + step)
+
+    def receive(self, _: str, step: int) -> None:
+        units, place = self.rolls.randint(1, 3), self.rolls.choice([EAST, WEST])
+        change_id = f"receipt {self.sku} {self.place} {step}"
+        self.made.commit.commit_one(received(self.sku, place, units, 2 + step, change_id))
+
+
+@pytest.mark.parametrize("chance", [7, 8])
+def test_eight_workers_who_allocate_cancel_ship_and_receive_at_once_leave_books_that_balance(
+    engine: Engine, chance: int
+) -> None:
+    rolls = random.Random(chance)
+    sku, opening = f"BUSY-{chance}", {EAST: 15, WEST: 5}
+    facts = [(f"busy-{chance}-{number:02}", rolls.randint(1, 3), number) for number in range(40)]
+    orders = [
+        builders.received(
+            builders.line("L1", sku, n), order_id=name, placed_at=builders.NOON + timedelta(seconds=number)
+        )
+        for name, n, number in facts
+    ]
+    names = [one.order_id for one in orders]
+    engine.put("orders", orders)
+    engine.put("stock", [StockPosition(sku=sku, location_id=one, on_hand=n, available=n) for one, n in opening.items()])
+    workers, troubles = engine.workers(8, rolls)
+    desks = [Desk(made, place, sku, names, random.Random(rolls.random())) for place, made in enumerate(workers)]
+    with ThreadPoolExecutor(len(desks)) as threads:
+        for _ in threads.map(Desk.work, desks):
+            pass
+    assert sum(one.hits for one in troubles) > 0
+    shift = Shift(workers[:1], rolls)
+    shift.messages.extend(with_copies(orders, rolls))
+    shift.work()
+    assert shift.dead == []
+    now = list(engine.orders(names).values())
+    books_balance(engine, sku, opening, now)
+    for order in now:
+        check(order)
+    kinds = {kind for row in engine.of_sku("stock_movements", sku) for kind in row["kinds"]}
+    assert kinds >= {"COMMIT", "RELEASE", "SHIP", "RECEIVE"}
+    stock = positions(engine, sku).values()
+    arrived = sum(
+        row["changes"]["on_hand"] for row in engine.of_sku("stock_movements", sku) if row["kinds"] == ["RECEIVE"]
+    )
+    assert sum(one.on_hand for one in stock) == 20 + arrived - sum(one.lines[0].shipped for one in now)
+    if engine.of_sku("backorders", sku):
+        assert sum(one.available for one in stock) == 0

@@ -25,7 +25,7 @@ MAX_DEATHS = 3
 DEATHS = 0.05
 """How many of the calls are never made, since the worker dies before them."""
 
-EXAMPLES = 30
+EXAMPLES = 16
 
 
 @dataclass

@@ -116,6 +116,17 @@ def test_what_came_and_went_before_the_moment_is_in_the_count(stage: Stage, desk
     assert on_hand(stage, "MUG") == 30
 
 
+def test_only_of_what_was_written_since_is_the_ledger_read(stage: Stage, desk: CountDesk, faults: Faults) -> None:
+    made, asked = worker(), Faults()
+    happened(made, moves.receive("MUG", EAST, 1), -3, told=-3, name="long ago")
+    happened(made, moves.receive("BOWL", EAST, 1), 0.02, told=-0.02, name="by a clock that is ahead")
+    asked.before("Query", lambda _: None, times=100)
+    desk.count({"MUG": 20, "BOWL": 4, "KETTLE": 2})
+    asked.mend()
+    assert (on_hand(stage, "MUG"), on_hand(stage, "BOWL"), on_hand(stage, "KETTLE")) == (20, 5, 2)
+    assert asked.hits == 2  # the ledger of the bowls, and the report
+
+
 def test_a_shipment_reported_late_leaves_on_hand_as_counted_and_frees_its_promise(
     stage: Stage, desk: CountDesk
 ) -> None:

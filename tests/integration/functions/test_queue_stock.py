@@ -51,7 +51,7 @@ def test_a_message_that_could_not_be_written_comes_again_and_the_others_are_book
     company: MainStreet, faults: Faults
 ) -> None:
     before = on_hand(company)
-    faults.refuse("GetItem", "ThrottlingException", times=3)
+    faults.refuse("PutItem", "ThrottlingException", times=3)
     answer = company.play(FUNCTION, "adjusted_received_and_adjusted_again")
     assert len(answer["batchItemFailures"]) == 1
     faults.mend()

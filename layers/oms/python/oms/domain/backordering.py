@@ -100,9 +100,12 @@ def _first_rows(lines: list[Line]) -> set[str]:
 
 def _cancelled(line: Line, units: int) -> Line:
     units = min(units, line.unallocated)
-    left = line.unallocated - units
-    backordered = min(line.backordered, left)
-    return replace(line, unallocated=left, cancelled=line.cancelled + units, backordered=backordered)
+    return replace(
+        line,
+        unallocated=line.unallocated - units,
+        cancelled=line.cancelled + units,
+        backordered=max(0, line.backordered - units),
+    )
 
 
 def _cancel_news(order: Order, lines: tuple[Line, ...], reason: str) -> Happening:

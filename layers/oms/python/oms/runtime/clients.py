@@ -14,7 +14,6 @@ import boto3
 from botocore.config import Config
 
 from oms.runtime.call_recorder import CallRecorder
-from oms.runtime.dynamodb_json import translate_at_once
 
 CONNECT_SECONDS = 1
 READ_SECONDS = 3
@@ -44,6 +43,8 @@ def client(service: str) -> Any:
     if watcher:
         watcher.watch(made)
     if service == "dynamodb":
+        from oms.runtime.dynamodb_json import translate_at_once  # the doors have no table and start without msgspec
+
         translate_at_once(made)
     return made
 

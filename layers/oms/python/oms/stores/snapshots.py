@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,6 +30,9 @@ IS_UNCHANGED = "#version = :expected_version"
 UNDECIDED = "attribute_not_exists(decided)"
 READERS = 8
 """Ledgers that are read at the same time."""
+
+BOOKED_AHEAD = timedelta(minutes=15)
+"""Nothing is booked as happening so much later than it is written, by any clock."""
 
 PAGE = 1_000
 MAX_LEDGER_PAGES = 100
@@ -124,13 +127,17 @@ class Readings:
         """A reading of each sku at the snapshot's location.
 
         First the position, then its ledger: whoever moves units in between raises the position's on_hand_version,
-        under which the count is written.
+        under which the count is written. A position last written well before the moment has no ledger after it.
         """
         items = get_many(self.stock, ({"sku": sku, "location_id": head.location_id} for sku in skus))
         positions = {item["sku"]: stock.decode(item) for item in items}
-        with ThreadPoolExecutor(READERS) as readers:
-            found = readers.map(partial(self._reading, head), positions.values())
-            readings = dict(zip(positions, found, strict=True))
+        readings = {sku: Reading(position=position) for sku, position in positions.items()}
+        since = format_time(head.as_of - BOOKED_AHEAD)
+        moved = [positions[item["sku"]] for item in items if item.get("updated_at", "") >= since]
+        if moved:
+            with ThreadPoolExecutor(READERS) as readers:
+                for reading in readers.map(partial(self._reading, head), moved):
+                    readings[reading.position.sku] = reading
         return {sku: readings.get(sku) or _nothing(sku, head.location_id) for sku in skus}
 
     def skus_at(self, location_id: str) -> Iterable[str]:

@@ -49,12 +49,14 @@ class StockDocuments:
     stock: StockStore
     commit: GroupCommit
 
+    def find(self, draft: StockDocument) -> StockDocument | None:
+        """The document's header as it is stored, or None. Raises KeyReused where it stands for other content."""
+        stored = self.documents.get(draft.document_id)
+        return _of_same_content(stored, draft) if stored else None
+
     def open(self, draft: StockDocument) -> StockDocument:
-        """The document's header as it is stored, written now if there is none. Raises KeyReused for other content."""
-        stored = self.documents.get(draft.document_id) or self.documents.write(draft)
-        if stored.content_hash != draft.content_hash:
-            raise KeyReused
-        return stored
+        """The document's header as it is stored, written now if there is none. Raises KeyReused as `find` does."""
+        return _of_same_content(self.documents.write(draft), draft)
 
     def book(self, document: StockDocument, lines: Sequence[DocumentLine], now: datetime) -> list[LineResult]:
         """Books those lines that are still to be booked; what one line lacks holds up no other.
@@ -129,9 +131,10 @@ class Adjusting:
 
         Raises InvalidMessage naming each unknown sku and location (then nothing was booked), KeyReused, Retryable.
         """
-        if self.documents.documents.get(draft.document_id) is None:
+        document = self.documents.find(draft)
+        if document is None:
             self._check(lines)
-        document = self.documents.open(draft)
+            document = self.documents.open(draft)
         results = self.documents.book(document, lines, now)
         document = self.documents.settle(document, results, now)
         return Told(document, answered(document, results))
@@ -146,6 +149,12 @@ class Adjusting:
             error = InvalidMessage(f"{first['field']}: not known", field=first["field"], reason=first["reason"])
             error.details["faults"] = faults
             raise error
+
+
+def _of_same_content(stored: StockDocument, draft: StockDocument) -> StockDocument:
+    if stored.content_hash != draft.content_hash:
+        raise KeyReused
+    return stored
 
 
 @dataclass(slots=True)

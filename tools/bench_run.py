@@ -44,10 +44,12 @@ Record = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a run is disturbed: shares of orders asked for twice and of orders for what is not there."""
+    """How a run is disturbed: shares of orders asked for again at any later moment, of those asked for again by the
+    very next batch, which another worker has in hand, and of orders for what is not there."""
 
     name: str
     repeated: float = 0.0
+    crossed: float = 0.0
     short: float = 0.0
     workers: int = 1
     conflict_share: float = 0.0
@@ -113,7 +115,7 @@ class Bench:
             bench_engine.put_all("orders", documents)
         with self._watched(way) as meter:
             workers = [Worker(meter, alone=alone) for _ in range(way.workers)]
-            asked = questions(documents, way)
+            asked = questions(documents, way, self.batch)
             with meter.phase("handler", time.process_time):
                 unanswered = drive(workers, asked, self.batch)
         with self._watched(QUIET):
@@ -192,12 +194,15 @@ def _loaded(function: str) -> Any:
     return module
 
 
-def questions(orders: Sequence[Order], way: Way) -> list[Record]:
-    """What executions ask, as SQS brings it: each order once, some again at any later moment."""
+def questions(orders: Sequence[Order], way: Way, batch: int) -> list[Record]:
+    """What executions ask, as SQS brings it: each order once, some again."""
     chance = random.Random(SEED)
-    asked = list(enumerate(orders))
-    for number, order in chance.sample(asked, int(len(orders) * way.repeated)):
+    once = list(enumerate(orders))
+    asked = list(once)
+    for number, order in chance.sample(once, int(len(orders) * way.repeated)):
         asked.append((chance.randint(number, len(orders)), order))
+    for number, order in chance.sample(once, int(len(orders) * way.crossed)):
+        asked.append((number + batch, order))
     asked.sort(key=lambda one: one[0])
     return [
         {"messageId": f"m-{place}", "body": json.dumps({"order_id": order.order_id, "task_token": f"{TOKEN}{place}"})}

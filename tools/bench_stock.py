@@ -1,8 +1,9 @@
 """`make bench-stock`: what it costs to promise stock, through the real allocation handler, in full batches.
 
-Each case runs in three ways (undisturbed; with repeats and orders for what is not there; by two workers with injected
-conflicts), and each way twice: in groups, and with one transaction per order on a tenth of the orders. One JSON line
-per case and way on standard output, a table on standard error; exit code 1 if a target is missed.
+Each case runs in four ways: undisturbed; 5 % of the orders asked for twice and 5 % for what is not there; two workers
+with 2 % of the transactions refused for a conflict; two workers that have 5 % of the orders in hand at the same time.
+Each way runs twice: in groups, and with one transaction per order on a tenth of the orders. One JSON line per case and
+way on standard output, a table on standard error; exit code 1 if a target is missed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from tools.bench_run import Bench, Figures, Way
 CLEAN = Way("clean")
 DISTURBED = Way("disturbed", repeated=0.05, short=0.05)
 CONTESTED = Way("contested", workers=2, conflict_share=0.02)
-WAYS = (CLEAN, DISTURBED, CONTESTED)
+CROSSED = Way("crossed", workers=2, crossed=0.05)
+WAYS = (CLEAN, DISTURBED, CONTESTED, CROSSED)
 
 HOT_SKU, BASKETS, APART = "hot_sku", "baskets", "apart"
 CASES: dict[str, tuple[Callable[[int], Workload], int]] = {

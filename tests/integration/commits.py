@@ -36,7 +36,7 @@ def placed(stage: Stage, number: int, units: Mapping[str, int] | None = None, **
 
 def promising(order: Order, location_id: str = EAST, hours: float = 0) -> OrderChange:
     """The change that gives the whole order to one location."""
-    units = {line.line_id: line.unallocated for line in order.lines}
+    units = {line.line_id: line.unallocated for line in order.lines if line.unallocated}
     return allocate(order, builders.plan(**{location_id: units}), builders.context(hours))
 
 

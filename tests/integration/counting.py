@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from oms.domain.changes import StockChange
 from oms.domain.counted_rows import RowOutcome
 from oms.domain.snapshot_parts import part
 from oms.domain.snapshots import Decision, Snapshot
+from oms.domain.stock import StockMove
 from oms.runtime import clients
 from oms.runtime.inbox import Inbox
 from oms.stores.group_commit import GroupCommit
@@ -16,8 +19,8 @@ from oms.stores.reference_data import LocationsStore, ProductsStore, SettingsSto
 from oms.stores.snapshots import Readings, SnapshotsStore
 from oms.usecases.counting import Booking, Counting
 from oms.usecases.snapshots import Report, SnapshotParts, Snapshots
-from tests.integration.company import NOON, QueueDouble, at
-from tests.integration.stage import PREFIX, SETTINGS
+from tests.integration.company import NOON, QueueDouble, Worker, at
+from tests.integration.stage import PREFIX, SETTINGS, Stage
 
 EAST, WEST = "WH-EAST", "WH-WEST"
 MAX_MESSAGES = 500
@@ -100,3 +103,22 @@ def outcomes(report: Report) -> dict[str, str]:
 def counts(report: Report) -> dict[str, int]:
     """How many rows ended how."""
     return {RowOutcome(outcome).value: rows for outcome, rows in report.head.counts.items()}
+
+
+def on_hand(stage: Stage, sku: str, location_id: str = EAST) -> int:
+    """Units of a sku on hand."""
+    return stage.position(sku, location_id).on_hand
+
+
+def happened(made: Worker, move: StockMove, hours: float, *, told: float, name: str = "fact") -> None:
+    """Something moved at one hour and is booked at another."""
+    move = replace(move, effective_at=at(hours))
+    change = StockChange(change_id=name, effective_at=at(hours), at=at(told), actor="test", moves=(move,))
+    result = made.commit.commit_one(change)
+    assert result.committed, result
+
+
+def snapshot_movements(stage: Stage) -> list[tuple[str, int]]:
+    """(sku, units) of every count that changed a position."""
+    rows = [row for row in stage.rows("stock_movements") if row["kinds"] == ["SNAPSHOT"]]
+    return sorted((row["sku"], row["changes"]["on_hand"]) for row in rows)

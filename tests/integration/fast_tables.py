@@ -1,4 +1,4 @@
-"""DynamoDB within the process, for tests of transactions with many rows: moto copies a table for each of its actions."""
+"""DynamoDB within the process, for tests with many rows: moto copies a table for each action of a transaction."""
 
 from __future__ import annotations
 

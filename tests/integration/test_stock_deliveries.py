@@ -106,7 +106,6 @@ def test_what_happened_before_the_shelf_was_counted_changes_nothing_on_hand(stag
     assert units(stage) == {"on_hand": 14, "available": 14}
 
 
-@pytest.mark.xfail(strict=True, reason="StockStore.expectation_action does not ask whether the shelf was counted since")
 def test_a_count_between_reading_and_writing_keeps_an_older_delivery_out_of_on_hand(
     stage: Stage, desk: Desk, faults: Faults
 ) -> None:

@@ -296,6 +296,30 @@ def test_an_order_that_leaves_with_its_stock_makes_nobody_look(stage: Stage, mad
     assert woken(made) == {"t1"}
 
 
+@pytest.mark.parametrize("nth", range(1, 13))
+def test_who_is_served_while_the_queue_is_looked_at_does_not_stand_in_the_way(
+    stage: Stage, made: Worker, nth: int
+) -> None:
+    """The first order was woken and takes its units at any moment of the look that the second order's units cause."""
+    rival = worker(made.notebook)
+    for number in (1, 2):
+        waits(made, number, 2)
+    gain(made, 2, "1")
+    made.waking.wake(SKU, go_on=FOREVER)
+    gone = rows(stage, 1)
+
+    def serve_the_first() -> None:
+        rival.allocate(order_id(1), hours=41)
+        rival.waking.close_up(SKU, gone, go_on=FOREVER)
+
+    gain(made, 2, "2")
+    moment = Moment(stage, nth, serve_the_first)
+    made.waking.wake(SKU, go_on=FOREVER)
+    moment.now()
+    assert allocated(stage, 1) == [1]
+    assert woken(made) == {"t1", "t2"}
+
+
 # ------------------------------------------------------------------------------------------------ no herd, no spinning
 
 
@@ -332,7 +356,7 @@ def test_of_a_thousand_that_wait_ten_units_wake_ten_and_read_no_more(stage: Stag
     fresh.waking.wake(SKU, go_on=FOREVER)
     assert woken(made) == {f"t{number}" for number in range(1, 11)}
     assert counted.calls == {
-        "Query": 2,  # the positions of the sku, the head of its queue
+        "Query": 3,  # the positions of the sku, the head of its queue, the positions once more
         "BatchGetItem": 2,  # ten waits, ten orders
         "Scan": 1,  # locations, kept from now on
         "GetItem": 2,  # rate card and policy, kept as well

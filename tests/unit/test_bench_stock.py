@@ -105,13 +105,22 @@ def test_as_many_orders_must_wait_as_ask_for_what_is_not_there() -> None:
 
 def test_every_order_is_asked_for_and_some_again_but_never_before_the_first_time() -> None:
     orders = [order(order_id=f"o-{number}") for number in range(100)]
-    asked = [json.loads(record["body"])["order_id"] for record in questions(orders, Way("twice", repeated=0.05))]
+    asked = [json.loads(record["body"])["order_id"] for record in questions(orders, Way("twice", repeated=0.05), 10)]
     assert list(dict.fromkeys(asked)) == [one.order_id for one in orders]
     assert sum(count == 2 for count in Counter(asked).values()) == 5
 
 
+def test_what_another_worker_has_in_hand_is_asked_for_again_about_a_batch_later() -> None:
+    orders = [order(order_id=f"o-{number:03}") for number in range(100)]
+    asked = [json.loads(one["body"])["order_id"] for one in questions(orders, Way("crossed", crossed=0.1), 20)]
+    twice = [order_id for order_id, count in Counter(asked).items() if count == 2]
+    assert len(twice) == 10
+    distances = [len(asked) - 1 - asked[::-1].index(order_id) - asked.index(order_id) for order_id in twice]
+    assert all(1 <= distance <= 30 for distance in distances)
+
+
 def test_every_message_has_an_id_and_a_token_of_its_own() -> None:
-    records = questions([order(), order()], CLEAN)
+    records = questions([order(), order()], CLEAN, 490)
     assert len({record["messageId"] for record in records}) == 2
     assert len({json.loads(record["body"])["task_token"] for record in records}) == 2
 

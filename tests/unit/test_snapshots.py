@@ -185,6 +185,7 @@ SHIP, COMMIT = stock.ship("MUG", "ny", 2), stock.commit("MUG", "ny", 5)
         pytest.param(_row((1, SHIP), (2, SHIP)), -4, id="two shipped after, booked together"),
         pytest.param(_row((-1, SHIP), (2, SHIP)), -2, id="one before and one after, booked together"),
         pytest.param(_row((-1, SHIP), (0, SHIP)), 0, id="none after, booked together"),
+        pytest.param(_row((0, SHIP), (2, SHIP)), -2, id="one at the moment and one after, booked together"),
         pytest.param(_row((1, COMMIT)), 0, id="promised: nothing left"),
         pytest.param(_row((-2, SHIP), (1, COMMIT), (3, SHIP)), -2, id="promises between ships"),
         pytest.param(

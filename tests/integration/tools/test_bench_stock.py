@@ -16,7 +16,7 @@ from tools import bench_engine, bench_orders
 from tools.bench_meter import reply
 from tools.bench_orders import Workload
 from tools.bench_run import Bench, Way
-from tools.bench_stock import CLEAN, DISTURBED
+from tools.bench_stock import CLEAN, CROSSED, DISTURBED
 
 ORDERS = 300
 CONTESTED = Way("contested", workers=2, conflict_share=0.4)
@@ -83,6 +83,12 @@ def test_two_workers_in_each_others_way_promise_every_unit_once() -> None:
     figures = bench(bench_orders.hot_sku(ORDERS), batch=100).run(ORDERS, CONTESTED)
     assert (figures.allocated, figures.unanswered) == (ORDERS, 0)
     assert figures.conflicts > 0
+    assert (figures.oversold, figures.stranded) == (0, 0)
+
+
+def test_an_order_that_two_workers_have_in_hand_is_promised_once_and_its_neighbours_too() -> None:
+    figures = bench(bench_orders.hot_sku(120), batch=60).run(120, CROSSED)
+    assert (figures.allocated, figures.unanswered) == (120, 0)
     assert (figures.oversold, figures.stranded) == (0, 0)
 
 

@@ -55,7 +55,7 @@ class MoveKind(StrEnum):
     MARK_DAMAGED = "MARK_DAMAGED"
     SCRAP = "SCRAP"
     QUALITY_HOLD = "QUALITY_HOLD"
-    QUALITY_PASS = "QUALITY_PASS"
+    QUALITY_PASS = "QUALITY_PASS"  # noqa: S105 - units that passed an inspection
     QUALITY_FAIL = "QUALITY_FAIL"
     TRANSFER_OUT = "TRANSFER_OUT"
     TRANSFER_IN = "TRANSFER_IN"

@@ -14,7 +14,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import ForbiddenError, NotFoundError, ServiceError
 from pydantic import BaseModel, ValidationError
 
-from oms.domain.errors import InvalidMessage, NotFound, OmsError, TooLarge, Unauthorized
+from oms.domain.errors import InvalidMessage, InvariantBroken, NotFound, OmsError, TooLarge, Unauthorized
 from oms.domain.validation import invalid_message
 from oms.runtime.api_requests import IDEMPOTENCY_KEY
 from oms.runtime.functions import logger, where
@@ -104,6 +104,8 @@ class Api(APIGatewayHttpResolver):
         return claims
 
     def _told(self, error: OmsError) -> Response[Any]:
+        if isinstance(error, InvariantBroken):
+            return self._failed(error)
         status = status_of(error)
         logger.info("refused", extra={"reason": type(error).__name__, "status": status})
         return answer(status, error_body(error, self.request_id))

@@ -279,11 +279,14 @@ class GroupCommit:
 
     def _not_understood(self, changes: Pack[C], error: ClientError, work: _Work[C]) -> None:
         """DynamoDB refused the transaction whole: half by half, the one that is to blame is found."""
-        if len(changes.changes) > 1 and error.response["Error"]["Code"] == "ValidationException":
+        code = error.response["Error"]["Code"]
+        if code != "ValidationException":
+            _all_fail(changes, Unavailable(f"DynamoDB refused: {code}"), work)
+        elif len(changes.changes) > 1:
             for half in halves(changes):
                 self._write(half, work)
-            return
-        _all_fail(changes, Unavailable(f"DynamoDB refused: {error.response['Error']['Code']}"), work)
+        else:
+            _all_fail(changes, InvariantBroken("DynamoDB does not understand it"), work)
 
     def _give_way(self, changes: Pack[C], refusal: Refusal[C], work: _Work[C]) -> None:
         """Others held on too long: who wants what they hold fails, the rest is packed again."""

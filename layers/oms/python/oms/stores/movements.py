@@ -50,7 +50,7 @@ def shared_row(bookings: Sequence[Booking], now: datetime) -> dict[str, Any]:
     """
     moves = [move for booking in bookings for move in booking.moves]
     effective_at = max(move.effective_at or now for move in moves)
-    identity = sorted(f"{value}" for booking in bookings for value in booking.who.values())
+    identity = sorted("@".join(map(str, booking.who.values())) for booking in bookings)
     row = _row(moves, effective_at, now, short_hash(*identity))
     several_kinds = len(row["kinds"]) > 1
     row["entries"] = [

@@ -53,10 +53,7 @@ class StockStore:
         needed = required(moves)
         conditions = [f"#{bucket} >= :needed_{bucket}" for bucket in needed]
         values |= {f":needed_{bucket}": units for bucket, units in needed.items()}
-        happened = [move.effective_at for move in moves if move.effective_at and move.deltas.get(Bucket.ON_HAND)]
-        if happened:
-            conditions.append(_NOT_COUNTED_SINCE)
-            values[":happened_at"] = format_time(min(happened))
+        conditions += _not_counted_since(moves, values)
         return self._update(position, f"ADD {adds} SET {sets}", values, conditions)
 
     def count_action(self, count: Count, moves: Sequence[StockMove], now: datetime) -> Any:
@@ -79,8 +76,9 @@ class StockStore:
         condition = "#incoming = :before"
         if not before:
             condition = f"(attribute_not_exists(#incoming) OR {condition})"
+        conditions = [condition, *_not_counted_since(moves, values)]
         expression = f"ADD {adds} SET {sets}, #incoming = :after"
-        return self._update((expectation.sku, expectation.location_id), expression, values, [condition])
+        return self._update((expectation.sku, expectation.location_id), expression, values, conditions)
 
     def _update(
         self, position: tuple[str, str], expression: str, values: dict[str, Any], conditions: Sequence[str]
@@ -128,3 +126,12 @@ def _additions(moves: Sequence[StockMove], now: datetime) -> tuple[str, str, dic
         adds += ", #on_hand_version :one"
         values[":one"] = 1
     return adds, "#updated_at = :now", values
+
+
+def _not_counted_since(moves: Sequence[StockMove], values: dict[str, Any]) -> list[str]:
+    """The condition that no count has seen yet what these moves change on hand; none where they change nothing."""
+    happened = [move.effective_at for move in moves if move.effective_at and move.deltas.get(Bucket.ON_HAND)]
+    if not happened:
+        return []
+    values[":happened_at"] = format_time(min(happened))
+    return [_NOT_COUNTED_SINCE]

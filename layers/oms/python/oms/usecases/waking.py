@@ -113,7 +113,10 @@ class _Left:
     def serves(self, order: Order | Exception | None) -> bool:
         """Whether the allocation worker would serve the order, whose units are then gone; one that is not served
         keeps its claim. That there is no route is the worker's answer to give."""
-        if not isinstance(order, Order) or order.review or not needed_units(order):
+        if not isinstance(order, Order):
+            return False
+        if order.review or not needed_units(order):
+            self._forget(order)
             return False
         self.look_at(needed_units(order))
         try:
@@ -123,6 +126,11 @@ class _Left:
         except NoRoute:
             return True
         return True
+
+    def _forget(self, order: Order) -> None:
+        """The order left the queues since they were read, perhaps with its units: it claims no others."""
+        for sku, rows in self.view.queues.items():
+            self.view.queues[sku] = [row for row in rows if row.order_id != order.order_id]
 
 
 def took_its_stock(order: Order | Exception | None, line_id: str) -> bool:

@@ -23,6 +23,7 @@ Use = tuple[str, str, str]
 
 MADE_BY_AWS = {
     ("kms:*", "*"): "AWS uses the key for the function, inside calls on tables, queues and buckets that are encrypted",
+    ("s3:PutObject", "arn:aws:s3:::oms-local-inbox-*/snapshots/*"): "who was given the address uploads under its role",
     ("s3:*", "arn:aws:s3:::oms-local-stream-failures-*"): "the poller writes there what it gave up on (added by SAM)",
     ("sqs:SendMessage", "*:oms-local-schedule-dlq"): "the scheduler puts there what it could not invoke (added by SAM)",
 }

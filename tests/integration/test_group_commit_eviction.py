@@ -144,6 +144,15 @@ def test_stock_that_runs_out_while_the_batch_is_being_written_goes_to_the_first_
     balance(stage, opening)
 
 
+def test_what_is_left_of_a_transaction_goes_before_the_orders_given_after_it(stage: Stage) -> None:
+    """150 orders are two transactions. One of the first changed: its 97 others still come before the last 52."""
+    opening = shelve(stage, {HOT: 100})
+    changes = hot_changes(stage, 150)
+    committing().commit_one(held(stage.order(order_id(0))))
+    assert served(committing().commit(changes)) == list(range(1, 101))
+    balance(stage, opening)
+
+
 # ------------------------------------------------------------------------------------------------ others in the way
 
 

@@ -123,7 +123,7 @@ def test_orders_that_move_no_stock_are_written_one_by_one_without_a_transaction(
 def test_large_documents_are_spread_over_transactions_that_dynamodb_takes(stage: Stage, sent: Sent) -> None:
     """16 orders of 400 lines, most of them gift cards, are more than DynamoDB takes at once."""
     shelve(stage, {HOT: 20})
-    cards = [builders.line(f"G{at}", "GIFT", title="A" * 480, unallocated=0, shipped=1) for at in range(400)]
+    cards = [builders.line(f"G{at}", "GIFT", title="A" * 520, unallocated=0, shipped=1) for at in range(400)]
     orders = [builders.received(builders.line("L1", HOT), *cards, order_id=order_id(number)) for number in range(16)]
     for order in orders:
         stage.put("orders", order)
@@ -230,6 +230,19 @@ def test_what_left_before_the_count_is_in_it_and_what_left_after_is_not(stage: S
     assert row["entries"][0]["effective_at"] == "2026-03-02T13:00:00Z"
     assert row["entries"][0]["on_hand"] == 0
     assert "effective_at" not in row["entries"][1]
+    balance(stage, opening)
+
+
+@pytest.mark.parametrize(("seconds", "available"), [(-0.5, 10), (0.0, 10), (0.5, 10), (1.0, 9)])
+def test_a_parcel_that_left_within_the_second_of_the_count_is_taken_to_be_in_it(
+    stage: Stage, seconds: float, available: int
+) -> None:
+    """Moments are kept in whole seconds."""
+    opening = shelve(stage, {HOT: 10})
+    assert all_committed(*committing().commit(hot_changes(stage, 1)))
+    assert committing().commit_one(counted(stage, 10, hours=2)).committed
+    assert committing().commit_one(shipping(stage, 0, hours=2 + seconds / 3600)).committed
+    assert stage.position(HOT, EAST).available == available
     balance(stage, opening)
 
 

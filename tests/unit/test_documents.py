@@ -11,18 +11,23 @@ from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum, StrEnum
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oms.domain.catalog import Location, Policy, Product
-from oms.domain.changes import Backorder, Delivery
+from oms.domain.changes import Backorder, Delivery, OrderChange
+from oms.domain.events import Event, EventType
 from oms.domain.incoming import Contact
 from oms.domain.order import Order
 from oms.domain.reservations import Reservation
 from oms.domain.stock import Incoming
+from oms.stores import orders as orders_module
 from oms.stores.attribute_values import from_item, to_attribute, to_item
 from oms.stores.documents import from_document, to_document
+from oms.stores.orders import OrdersStore
+from tests.unit.builders import NOON, line, order
 
 KINDS = (Order, Reservation, Incoming, Backorder, Delivery, Contact, Product, Location, Policy)
 NEW_YORK = timezone(timedelta(hours=-5))
@@ -146,3 +151,30 @@ def test_what_does_not_belong_in_a_table_is_refused(value: object) -> None:
 def test_an_attribute_of_a_type_we_never_write_is_refused() -> None:
     with pytest.raises(TypeError, match="SS"):
         from_item({"tags": {"SS": ["a"]}})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Bare:
+    note: str | None
+    colour: Colour | None
+
+
+def test_nothing_is_left_out_even_where_there_is_no_default() -> None:
+    assert to_document(Bare(note=None, colour=None)) == {}
+    assert to_item(Bare(note="", colour=None)) == {"note": {"S": ""}}
+
+
+def test_the_names_in_a_map_are_plain_text() -> None:
+    assert to_document({Colour.RED: 1, 3: 2}) == {"RED": 1, "3": 2}
+    assert {type(name) for name in to_item({Colour.RED: 1, 3: 2})} == {str}
+
+
+def test_an_order_gives_up_events_only_when_its_document_itself_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = [Event(version=n, sequence=n, type=EventType.NOTE_ADDED, at=NOON, actor="desk") for n in range(1, 9)]
+    long = order(line("1", "CUP"), version=8, events=tuple(events))
+    store, size = OrdersStore(None, "oms-test-"), len(msgspec.json.encode(to_document(long)))
+
+    monkeypatch.setattr(orders_module, "MAX_DOCUMENT_BYTES", size)
+    assert len(store.write_actions(OrderChange(order=long))[1]) == 0
+    monkeypatch.setattr(orders_module, "MAX_DOCUMENT_BYTES", size - 1)
+    assert len(store.write_actions(OrderChange(order=long))[1]) == 1

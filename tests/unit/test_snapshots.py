@@ -259,6 +259,15 @@ def test_a_chunk_that_is_finished_twice_is_one_step() -> None:
     assert chunk_finished(once, result) == once
 
 
+def test_a_slow_worker_does_not_undo_what_was_decided_since() -> None:
+    waiting = ChunkResult(snapshot_id="S1", number=1, counts={AWAITING: 1})
+    settled = replace(waiting, counts={BOOKED: 1}, decided=True)
+    told = decided(chunk_finished(head(), waiting), Decision.APPROVE, "api:boss", at(3))
+    done = chunk_finished(told, settled)
+    assert done.status is SnapshotStatus.BOOKED
+    assert chunk_finished(done, waiting) == done
+
+
 def test_only_rows_that_wait_can_be_decided_and_only_once() -> None:
     waiting = stepped(head(chunks=2), finished=FINISHED)
     told = decided(waiting, Decision.APPROVE, "api:boss", at(3))

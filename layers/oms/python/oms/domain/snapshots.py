@@ -216,7 +216,9 @@ def stepped(head: Snapshot, **changes: Any) -> Snapshot:
 
 
 def chunk_finished(head: Snapshot, result: ChunkResult) -> Snapshot:
-    """The rows of a chunk are judged; the later word on a chunk is that of the person who decided."""
+    """The rows of a chunk are judged. A second word on them is heard only if a person decided."""
+    if head.has_finished(result.number) and not result.decided:
+        return head
     return stepped(head, finished=head.finished | {str(result.number): result.counts})
 
 

@@ -239,10 +239,11 @@ def correction(sku: str, location_id: str, deltas: Mapping[Bucket, int]) -> Stoc
 def after_count(move: StockMove, counted_at: datetime) -> StockMove:
     """The move as it is booked at a position counted at `counted_at`: what happened before is in the count.
 
-    Its other legs stand; what it would have changed on hand is borne by `available`.
+    Its other legs stand; what it would have changed on hand is borne by `available`. Moments are kept in whole
+    seconds: what happened within the second of the count is in it.
     """
     on_hand = move.deltas.get(Bucket.ON_HAND, 0)
-    if not on_hand or move.effective_at is None or move.effective_at > counted_at:
+    if not on_hand or move.effective_at is None or move.effective_at.replace(microsecond=0) > counted_at:
         return move
     available = move.deltas.get(Bucket.AVAILABLE, 0) - on_hand
     deltas = {**move.deltas, Bucket.ON_HAND: 0, Bucket.AVAILABLE: available}

@@ -39,7 +39,7 @@ from oms.stores.backorders import BackordersStore
 from oms.stores.deliveries import DeliveriesStore
 from oms.stores.movements import MovementsStore
 from oms.stores.orders import OrdersStore
-from oms.stores.packing import MAX_ACTIONS, C, Pack, Prepared, Role, halves, pack
+from oms.stores.packing import MAX_ACTIONS, C, Pack, Prepared, Role, halves, pack, together
 from oms.stores.reservations import ReservationsStore
 from oms.stores.stock import StockStore
 from oms.stores.table import ConditionFailedError, our_errors
@@ -57,7 +57,7 @@ MAX_UNANSWERED = 2
 """Tries of one transaction that nobody answers; each is itself tried again by the client."""
 
 MAX_ROUNDS = 20
-"""Rounds of packing what is left after some were taken out; each takes out at least one or books it otherwise."""
+"""Rounds of writing what is left after some were taken out; each takes out at least one or books it otherwise."""
 
 _BACKOFF_SECONDS = 0.05
 _BYTES_OF_A_LINE = 700
@@ -108,10 +108,10 @@ class Counts:
 
 @dataclass(slots=True)
 class _Work(Generic[C]):
-    """The changes of one call: results so far, and those to be packed again."""
+    """The changes of one call: those that can be written, and the results so far."""
 
+    ready: list[Prepared[C]] = field(default_factory=list)
     results: dict[int, CommitResult[C]] = field(default_factory=dict)
-    again: list[Prepared[C]] = field(default_factory=list)
 
     def settle(self, one: Prepared[C], outcome: Outcome, **more: Any) -> None:
         self.results[one.place] = CommitResult(change=one.change, outcome=outcome, **more)
@@ -154,15 +154,8 @@ class GroupCommit:
         work: _Work[C] = _Work()
         for place, change in enumerate(changes):
             self._prepare(place, change, work)
-        for _ in range(MAX_ROUNDS):
-            if not work.again:
-                break
-            self.counts.rounds += 1
-            pending, work.again = work.again, []
-            for one in pack(pending):
-                self._write(one, work)
-        for left in work.again:
-            work.fail(left, WriteConflict("its stock never stood still"))
+        rounds = [self._write(one, work) for one in pack(work.ready)]
+        self.counts.rounds += max(rounds, default=0)
         return [work.results[place] for place in range(len(changes))]
 
     def _prepare(self, place: int, change: C, work: _Work[C]) -> None:
@@ -176,7 +169,7 @@ class GroupCommit:
         except OmsError as error:
             work.fail(one, error)
         else:
-            work.again.append(one)
+            work.ready.append(one)
 
     def _prepare_order(self, one: Prepared[OrderChange], change: OrderChange) -> None:
         order, now = change.order, change.order.updated_at
@@ -213,8 +206,20 @@ class GroupCommit:
             raise InvariantBroken("this commit was not given the contacts table")
         return self._contacts.put_action(change.order.order_id, change.contact, first_look(change.order))
 
-    def _write(self, changes: Pack[C], work: _Work[C]) -> None:
-        """Tries one transaction until it is through or says who is in the way."""
+    def _write(self, changes: Pack[C], work: _Work[C]) -> int:
+        """Writes a transaction, and what is left of it without those in the way before any other: those given first
+        are served first. Returns how many rounds that took."""
+        for number in range(1, MAX_ROUNDS + 1):
+            left = self._try(changes, work)
+            if not left:
+                return number
+            changes = together(left)
+        for one in changes.changes:
+            work.fail(one, WriteConflict("its stock never stood still"))
+        return MAX_ROUNDS
+
+    def _try(self, changes: Pack[C], work: _Work[C]) -> list[Prepared[C]]:
+        """Tries one transaction until it is through or says who is in the way; returns those left to be written."""
         transaction = Transaction(changes, self._stock, self._movements)
         token, unanswered = str(uuid.uuid4()), 0
         refusal: Refusal[C] = Refusal()
@@ -226,18 +231,21 @@ class GroupCommit:
             except Retryable as error:
                 unanswered += 1
                 if unanswered == MAX_UNANSWERED:
-                    return _all_fail(changes, error, work)
+                    _all_fail(changes, error, work)
+                    return []
                 continue
             except ClientError as error:
-                return self._not_understood(changes, error, work)
+                self._not_understood(changes, error, work)
+                return []
             if refused is None:
-                return _all_committed(changes, work)
+                _all_committed(changes, work)
+                return []
             if refused.guards or refused.positions or refused.malformed:
                 return self._take_out(changes, refused, work)
             refusal = refused
             self.counts.conflicts += 1
             self._sleep(self._jitter() * _BACKOFF_SECONDS * 2**attempt)
-        return self._give_way(changes, refusal, work)
+        return _give_way(changes, refusal, work)
 
     def _send(self, transaction: Transaction[C], token: str) -> Refusal[C] | None:
         """One attempt; None when it is written. A document alone needs no transaction, at half the price."""
@@ -261,8 +269,8 @@ class GroupCommit:
             return transaction.refusal(error.response["CancellationReasons"])
         return None
 
-    def _take_out(self, changes: Pack[C], refusal: Refusal[C], work: _Work[C]) -> None:
-        """Settles every change that stands in the way; the others are packed again without it."""
+    def _take_out(self, changes: Pack[C], refusal: Refusal[C], work: _Work[C]) -> list[Prepared[C]]:
+        """Settles every change that stands in the way; returns the others."""
         for one, part, stored in refusal.guards:
             if one.place not in work.results:
                 _settle_guard(one, part, stored, work)
@@ -274,8 +282,8 @@ class GroupCommit:
         if refusal.malformed and len(left) == len(changes.changes):
             for half in halves(changes):
                 self._write(half, work)
-        else:
-            work.again += left
+            return []
+        return left
 
     def _not_understood(self, changes: Pack[C], error: ClientError, work: _Work[C]) -> None:
         """DynamoDB refused the transaction whole: half by half, the one that is to blame is found."""
@@ -288,16 +296,16 @@ class GroupCommit:
         else:
             _all_fail(changes, InvariantBroken("DynamoDB does not understand it"), work)
 
-    def _give_way(self, changes: Pack[C], refusal: Refusal[C], work: _Work[C]) -> None:
-        """Others held on too long: who wants what they hold fails, the rest is packed again."""
-        blamed = {one.place for part in refusal.passing for one in part.wanted_by}
-        if not blamed:
-            blamed = {one.place for one in changes.changes}
-        for one in changes.changes:
-            if one.place in blamed:
-                work.fail(one, WriteConflict("always held by others"))
-            else:
-                work.again.append(one)
+
+def _give_way(changes: Pack[C], refusal: Refusal[C], work: _Work[C]) -> list[Prepared[C]]:
+    """Others held on too long: who wants what they hold fails; returns the rest."""
+    blamed = {one.place for part in refusal.passing for one in part.wanted_by}
+    if not blamed:
+        blamed = {one.place for one in changes.changes}
+    for one in changes.changes:
+        if one.place in blamed:
+            work.fail(one, WriteConflict("always held by others"))
+    return [one for one in changes.changes if one.place not in blamed]
 
 
 def _all_committed(changes: Pack[C], work: _Work[C]) -> None:

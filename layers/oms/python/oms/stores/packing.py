@@ -115,10 +115,11 @@ def pack(changes: Sequence[Prepared[C]]) -> list[Pack[C]]:
 def halves(one: Pack[C]) -> list[Pack[C]]:
     """The same changes in two transactions."""
     middle = len(one.changes) // 2
-    return [_packed(one.changes[:middle]), _packed(one.changes[middle:])]
+    return [together(one.changes[:middle]), together(one.changes[middle:])]
 
 
-def _packed(changes: Iterable[Prepared[C]]) -> Pack[C]:
+def together(changes: Iterable[Prepared[C]]) -> Pack[C]:
+    """Changes that were in one transaction before, in one again."""
     made: Pack[C] = Pack()
     for one in changes:
         made.add(one)

@@ -15,7 +15,7 @@ from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from oms.domain.counted_rows import CountedRow, FileFormat, RowOutcome, RowResult, file_rows, read_rows, unknown_skus
-from oms.domain.errors import InvalidMessage, NotFound, TooLarge, Unavailable, WriteConflict
+from oms.domain.errors import InvalidMessage, InvariantBroken, NotFound, TooLarge, Unavailable, WriteConflict
 from oms.domain.ids import short_hash
 from oms.domain.snapshots import (
     MAX_ROWS,
@@ -174,8 +174,10 @@ class Counting:
     def _settled(self, head: Snapshot, chunk: Chunk, now: datetime, go_on: Callable[[], bool]) -> ChunkResult:
         """What a person decided of the rows of a chunk that waited: dropped, or judged anew and booked."""
         before = self.snapshots.result(head.snapshot_id, chunk.number)
-        if before is None or before.decided:
-            return before or ChunkResult(snapshot_id=head.snapshot_id, number=chunk.number)
+        if before is None:
+            raise InvariantBroken(f"snapshot {head.snapshot_id}: chunk {chunk.number} waits and was never judged")
+        if before.decided:
+            return before
         waiting = [row for row in before.rows if row.outcome is RowOutcome.AWAITING_APPROVAL]
         if head.decision is Decision.REJECT:
             return redecided(before, map(drop, waiting))

@@ -129,6 +129,14 @@ def backorder_of(row: Row) -> Backorder:
         raise UnreadableError(str(error)) from error
 
 
+def many(table: Table, keys: list[dict[str, Any]]) -> list[Row]:
+    """The items there are of these keys, strongly consistent. Raises Retryable, UnreadableError."""
+    try:
+        return get_many(table, keys)
+    except (TypeError, ValueError) as error:
+        raise UnreadableError(f"{table.name}: {error}") from error
+
+
 def all_of_sku(table: Table, sku: str) -> Iterator[Row]:
     """Every row of a sku, strongly consistent, however many there are. Raises Retryable, UnreadableError."""
     request = _of_sku(table, sku)
@@ -169,7 +177,7 @@ class Looking:
             if attempt:
                 self.sleep(LOOK_AGAIN_SECONDS)
             before = self.tables.orders.get_document(order_id)
-            rows = tuple(map(backorder_of, get_many(self.tables.backorders.table, wanted)))
+            rows = tuple(map(backorder_of, many(self.tables.backorders.table, wanted)))
             if self.tables.orders.get_document(order_id) == before:
                 return QueueLook(order_of(before) if before else None, rows)
         raise BusyError(order_id)
@@ -195,7 +203,7 @@ class Looking:
     def _orders(
         self, order_ids: list[str]
     ) -> tuple[dict[str, Order | None], dict[str, frozenset[int]], frozenset[str]]:
-        rows = get_many(self.tables.orders.table, ({"order_id": one} for one in order_ids))
+        rows = many(self.tables.orders.table, [{"order_id": one} for one in order_ids])
         orders: dict[str, Order | None] = dict.fromkeys(order_ids)
         told, broken = {}, set()
         for row in rows:
@@ -219,7 +227,7 @@ class Looking:
 
     def _reservations(self, ids: list[str]) -> tuple[dict[str, Reservation], frozenset[str]]:
         found, broken = {}, set()
-        for row in get_many(self.tables.reservations.table, ({"reservation_id": one} for one in ids)):
+        for row in many(self.tables.reservations.table, [{"reservation_id": one} for one in ids]):
             try:
                 found[row["reservation_id"]] = reservation_of(row)
             except UnreadableError:

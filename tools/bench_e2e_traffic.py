@@ -23,16 +23,13 @@ from tools import signing
 from tools.bench_e2e_watch import State, Watch
 from tools.local_stack import PROJECT
 from tools.parcels import Parcel, tracker_event, tracking_number
-from tools.shop import SIGNATURE_HEADER, Shop
+from tools.shop import Shop
 from tools.stand_ins import Outside, StandIns
 
 API_ORDER = PROJECT / "events" / "api_orders" / "create_order.json"
 WAIT_SECONDS = 120.0
 ANSWER_SECONDS = 60.0
 JSON = "application/json"
-
-Line = tuple[str, int]
-"""A SKU and how many of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,39 +83,29 @@ class Shops:
     cancel_window: timedelta
     _keys: Iterator[int] = field(default_factory=lambda: itertools.count(time.time_ns()))
 
-    def webhook(self, release_at: datetime, line: Line | None = None) -> Post:
-        """A signed storefront message of a two-line order, or of one with this line only."""
+    def webhook(self, release_at: datetime) -> Post:
+        """A signed storefront message of a two-line order."""
         identity = replace(self.shop.new_identity(), placed_at=release_at - self.cancel_window)
         message = self.shop.message("two_lines", identity)
         path = f"/webhooks/{self.shop.channel}/{self.shop.account}"
-        if line is None:
-            return Post(path, message.headers, message.body, self.shop.order_id(identity))
-        body = json.dumps(_with_one_line(json.loads(message.body), line)).encode()
-        headers = {**message.headers, SIGNATURE_HEADER: signing.shopify_signature(self.shop.secret, body)}
-        return Post(path, headers, body, self.shop.order_id(identity))
+        return Post(path, message.headers, message.body, self.shop.order_id(identity))
 
-    def api(self, release_at: datetime, line: Line | None = None) -> Post:
-        """`POST /orders` of a two-line order, or of one with this line only."""
+    def api(self, release_at: datetime, only: str = "") -> Post:
+        """`POST /orders` of a two-line order, or of one unit of one SKU."""
         order: dict[str, Any] = json.loads(json.loads(API_ORDER.read_text())["body"])
         del order["channel_order_id"]
         buyer = self.shop.new_identity().buyer["address"]
         order["ship_to"] |= {"city": buyer["city"], "region": buyer["province_code"], "postal_code": buyer["zip"]}
         order["placed_at"] = (release_at - self.cancel_window).isoformat()
-        if line is not None:
-            first = {**order["lines"][0], "sku": line[0], "quantity": line[1], "tax_minor": 0}
-            order |= {"lines": [first], "total_minor": first["unit_price_minor"] * line[1] + order["shipping_minor"]}
+        if only:
+            line = {**order["lines"][0], "sku": only, "quantity": 1, "tax_minor": 0}
+            order |= {"lines": [line], "total_minor": line["unit_price_minor"] + order["shipping_minor"]}
         headers = {
             "authorization": f"Bearer {self.token}",
             "content-type": JSON,
             "idempotency-key": f"bench-{next(self._keys)}",
         }
         return Post("/orders", headers, json.dumps(order).encode())
-
-
-def _with_one_line(order: dict[str, Any], line: Line) -> dict[str, Any]:
-    sku, quantity = line
-    first = {**order["line_items"][0], "sku": sku, "quantity": quantity, "current_quantity": quantity}
-    return {**order, "line_items": [first]}
 
 
 class Gate(StandIns):

@@ -62,7 +62,8 @@ QUIET = Way("quiet")
 class Figures:
     """What a run came to. Capacity in request units, processor time in seconds.
 
-    `oversold` units were promised and were not there, `stranded` ones are held for nobody.
+    `oversold` units were promised and were not there, `stranded` ones are held for nobody. What a refused transaction
+    consumes is not in `wru`: AWS charges it, MiniStack does not tell.
     """
 
     orders: int

@@ -49,6 +49,8 @@ FEWEST_TOGETHER = {(APART, CLEAN.name): 20}
 """Orders in each transaction but the last of a batch: two lines are five actions of a hundred."""
 
 FEWEST_TIMES_CHEAPER = 4
+"""In groups than one by one; not of `crossed`, where most transactions are written a second time."""
+
 MICROSECONDS = 1_000_000
 PLAIN_WIDTH = 160
 INTERRUPTED = 130
@@ -104,7 +106,7 @@ class Result:
         said, most = [], self._most_transactions()
         if self.grouped.transactions > most:
             said.append(f"{self.grouped.transactions} transactions, at most {most:.0f}")
-        if self.ratio < FEWEST_TIMES_CHEAPER:
+        if self.way != CROSSED and self.ratio < FEWEST_TIMES_CHEAPER:
             said.append(f"{self.ratio:.2f} times cheaper than one by one, at least {FEWEST_TIMES_CHEAPER}")
         for figures in (self.grouped, self.alone):
             said += _wrong(figures, self.way)

@@ -6,7 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,6 +26,7 @@ API_ORDER = PROJECT / "events" / "api_orders" / "create_order.json"
 POP_UP = "shopify#pop-up"
 """A shop whose first message comes before it is set up."""
 CLOSED_PORT = 9
+PRICE_MINOR = 1_000
 LONG_STORY = 640
 LONG_DOCUMENT_BYTES, LARGEST_DOCUMENT_BYTES = 300_000, 390_000
 USUAL_SECONDS = 60.0
@@ -102,7 +103,40 @@ class Company:
         del body["channel_order_id"]
         return body
 
+    def buy(self, sku: str, units: int, **facts: Any) -> str:
+        """An order of our own shop for units of one sku; returns its id."""
+        lines = [{"sku": sku, "quantity": units, "unit_price_minor": PRICE_MINOR}]
+        sums = {"lines": lines, "shipping_minor": 0, "total_minor": units * PRICE_MINOR}
+        answer = self.call("POST", "/orders", self.direct_order() | sums | facts, key=fresh("key"))
+        assert answer.status == 201, answer.body
+        return str(answer.json()["order_id"])
+
+    def receive(self, sku: str, location_id: str, units: int) -> None:
+        """An operator books units that came in."""
+        line = {"type": "RECEIVE", "sku": sku, "location_id": location_id, "quantity": units}
+        answer = self.call("POST", "/stock/adjustments", {"lines": [line]}, key=fresh("receipt"))
+        assert answer.status == 200, answer.body
+        assert answer.json()["booked"] == 1, answer.body
+
+    # what locations do
+
+    def report(self, location_id: str, kind: str, data: Mapping[str, Any], *, at: int | None = None) -> web.Answer:
+        """A signed webhook of a location, of this moment unless another is named."""
+        now, message_id = datetime.now(UTC), fresh("report")
+        body = json.dumps({"id": message_id, "type": kind, "occurred_at": now.isoformat(), "data": data}).encode()
+        webhook = signing.StandardWebhook(message_id, at or int(now.timestamp()), body)
+        headers = webhook.headers(self.system.outside.warehouse_secrets[location_id])
+        return web.send(
+            "POST", f"{self.system.description['base_url']}/webhooks/warehouses/{location_id}", headers, body
+        )
+
     # what operations do
+
+    def product(self, **facts: Any) -> str:
+        """A new product, of which nothing lies anywhere yet; returns its sku."""
+        sku = fresh("SKU")
+        self.put("products", {"sku": sku, "title": sku, "grams": 400} | facts)
+        return sku
 
     def sweep(self) -> dict[str, int]:
         """Runs the sweep over every open order, whenever it is due; returns its counts."""
@@ -124,17 +158,40 @@ class Company:
         finally:
             self.put("locations", location)
 
-    @contextmanager
-    def nobody_wakes(self) -> Iterator[None]:
+    def nobody_wakes(self) -> AbstractContextManager[None]:
         """The stream's first reader, which starts and wakes executions, is switched off."""
+        return self._off("stream-orders")
+
+    def nobody_books(self) -> AbstractContextManager[None]:
+        """What is told of stock lies in its queue, and nothing is planned anew."""
+        return self._off("queue-stock")
+
+    @contextmanager
+    def _off(self, function: str) -> Iterator[None]:
+        """Nothing of what the function is fed by reaches it."""
         client = self.client("lambda")
-        function = f"{self.system.stack.stack_name}-stream-orders"
-        (mapping,) = client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
+        name = f"{self.system.stack.stack_name}-{function}"
+        (mapping,) = client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
         client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
         try:
             yield
         finally:
             client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+
+    @contextmanager
+    def nobody_sweeps(self) -> Iterator[None]:
+        """The schedule that looks after orders past due is switched off."""
+        client = self.client("scheduler")
+        names = [one["Name"] for one in client.list_schedules()["Schedules"]]
+        found = [client.get_schedule(Name=name) for name in names]
+        (schedule,) = (one for one in found if one["Target"]["Arn"].endswith("-schedule-sweep"))
+        told = ("Name", "GroupName", "ScheduleExpression", "FlexibleTimeWindow", "Target")
+        kept = {name: schedule[name] for name in told}
+        client.update_schedule(**kept, State="DISABLED")
+        try:
+            yield
+        finally:
+            client.update_schedule(**kept, State="ENABLED")
 
     def waits_in(self, order_id: str) -> str:
         """The state in which the order's execution waits; empty before the first."""
@@ -187,18 +244,31 @@ class Company:
         """The physical name of a table."""
         return str(self.system.description["tables"][name])
 
-    def query(self, table: str, **key: str) -> list[Document]:
-        """The rows of a partition, strongly read."""
+    def query(self, table: str, index: str = "", **key: str) -> list[Document]:
+        """The rows of a partition, strongly read; of an index as far as it has followed."""
         (name, value), *_ = key.items()
         answer = self.system.world.tables.query(
             TableName=self.table(table),
             KeyConditionExpression="#key = :value",
             ExpressionAttributeNames={"#key": name},
             ExpressionAttributeValues={":value": {"S": value}},
-            ConsistentRead=True,
+            **({"IndexName": index} if index else {"ConsistentRead": True}),
         )
         assert "LastEvaluatedKey" not in answer
         return [from_item(item) for item in answer["Items"]]
+
+    def read(self, order_id: str) -> Document:
+        """The order's document."""
+        (document,) = self.query("orders", order_id=order_id)
+        return document
+
+    def position(self, sku: str, location_id: str) -> Document:
+        """What lies of a sku at a location; empty before the first unit came."""
+        return next((row for row in self.query("stock", sku=sku) if row["location_id"] == location_id), {})
+
+    def waiting(self, sku: str) -> list[tuple[str, int]]:
+        """Who waits for how many units of a sku, in the order in which they are served."""
+        return [(row["order_id"], row["quantity"]) for row in self.query("backorders", sku=sku)]
 
     def moved(self, order_id: str, sku: str) -> Counter[str]:
         """Units of a SKU that the ledger says moved for an order, by kind of movement."""
@@ -244,6 +314,11 @@ class Company:
     def until(self, what: str, condition: Callable[[], bool], seconds: float = USUAL_SECONDS) -> None:
         """Waits until the condition holds; fails saying what did not happen."""
         assert wait_until(condition, seconds), f"within {seconds:.0f} s it did not happen that {what}"
+
+    def until_it_has(self, order_id: str, seconds: float = USUAL_SECONDS, **wanted: Any) -> None:
+        """Waits until the order has these attributes."""
+        if not wait_until(lambda: wanted.items() <= self.read(order_id).items(), seconds):
+            raise AssertionError(f"wanted {wanted}, has {_brief(self.read(order_id))}")
 
     def all_have(self, sent: Iterable[Sent], **wanted: Any) -> bool:
         """Whether all these orders exist with these attributes."""

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.e2e.company import LONG_SECONDS, Company, Sent, fresh
+from tests.e2e.company import LONG_SECONDS, Company, Sent
 from tools import signing, web
 from tools.parcels import Parcel, tracker_event, tracking_number
 
@@ -58,22 +58,20 @@ def test_work_rejected_while_nothing_is_woken_is_done_by_another_by_the_sweep_al
 
 
 def test_a_report_of_work_that_a_location_was_never_given_is_refused(company: Company) -> None:
-    answer = _send_report(company, RENO, "fulfillment.accepted", {"fulfillment_id": "shopify-nobody-1-f1"})
+    answer = company.report(RENO, "fulfillment.accepted", {"fulfillment_id": "shopify-nobody-1-f1"})
     assert answer.status == 404
     assert answer.json()["error"]["code"] == "FulfillmentNotFound"
 
 
 def test_a_report_nobody_understands_is_refused_by_the_name_of_its_field(company: Company) -> None:
-    answer = _send_report(company, RENO, "fulfillment.teleported", {"fulfillment_id": "shopify-nobody-1-f1"})
+    answer = company.report(RENO, "fulfillment.teleported", {"fulfillment_id": "shopify-nobody-1-f1"})
     assert answer.status == 422
     assert "type" in answer.body.decode()
 
 
 def test_a_signed_report_that_is_replayed_later_is_refused(company: Company) -> None:
     yesterday = int(datetime.now(UTC).timestamp()) - 86_400
-    answer = _send_report(
-        company, RENO, "fulfillment.accepted", {"fulfillment_id": "shopify-nobody-1-f1"}, at=yesterday
-    )
+    answer = company.report(RENO, "fulfillment.accepted", {"fulfillment_id": "shopify-nobody-1-f1"}, at=yesterday)
     assert answer.status == 401
 
 
@@ -94,20 +92,8 @@ def _report(company: Company, location_id: str, kind: str, work: dict[str, Any],
     data = {"fulfillment_id": work["fulfillment_id"], "lines": lines, **more}
     if kind == "fulfillment.shipped":
         data |= {"shipment_id": f"{work['fulfillment_id']}-p1", "service": "ground"}
-    answer = _send_report(company, location_id, kind, data)
+    answer = company.report(location_id, kind, data)
     assert answer.status == 202, answer.body
-
-
-def _send_report(
-    company: Company, location_id: str, kind: str, data: dict[str, Any], *, at: int | None = None
-) -> web.Answer:
-    now = datetime.now(UTC)
-    message_id = fresh("report")
-    body = json.dumps({"id": message_id, "type": kind, "occurred_at": now.isoformat(), "data": data}).encode()
-    signed = signing.StandardWebhook(message_id, at or int(now.timestamp()), body)
-    headers = signed.headers(company.system.outside.warehouse_secrets[location_id])
-    url = f"{company.system.description['base_url']}/webhooks/warehouses/{location_id}"
-    return web.send("POST", url, headers, body)
 
 
 def _track(company: Company, parcel: Parcel, status: str) -> None:

@@ -148,6 +148,16 @@ def test_shipments_booked_together_are_told_apart_by_when_they_left(stage: Stage
 # one count without a document
 
 
+def test_a_parcel_that_left_within_the_second_of_the_count_is_in_the_count(stage: Stage, desk: CountDesk) -> None:
+    made = worker()
+    order = released(made, 1, {"MUG": 4}, placed_at=at(-2))
+    desk.count({"MUG": 6})
+    applied = made.report(report("shipped", order, occurred_at=NOON.replace(microsecond=500_000)), hours=2)
+    assert applied.failed == {}
+    position = stage.position("MUG", EAST)
+    assert (position.on_hand, position.committed) == (6, 0)
+
+
 def test_a_count_by_hand_sets_what_is_on_hand_each_time(stage: Stage) -> None:
     released(worker(), 1, {"BOWL": 3})
     assert take_snapshot(booking(), EAST, {"MUG": 500, "BOWL": 1}, at(3)) == 2

@@ -320,6 +320,28 @@ def test_who_is_served_while_the_queue_is_looked_at_does_not_stand_in_the_way(
     assert woken(made) == {"t1", "t2"}
 
 
+@pytest.mark.parametrize("nth", range(1, 13))
+def test_who_begins_to_wait_while_another_is_served_is_not_forgotten(stage: Stage, made: Worker, nth: int) -> None:
+    """There is enough for both; the first takes its units at any moment of the second's beginning to wait."""
+    rival = worker(made.notebook)
+    waits(made, 1, 2)
+    take(made, 2, {SKU: 2})
+    made.allocate(order_id(2), hours=30)
+    gain(made, 4)
+    made.waking.wake(SKU, go_on=FOREVER)
+    gone = rows(stage, 1)
+
+    def serve_the_first() -> None:
+        rival.allocate(order_id(1), hours=41)
+        rival.waking.close_up(SKU, gone, go_on=FOREVER)
+
+    moment = Moment(stage, nth, serve_the_first)
+    enter(made, 2, 41)
+    moment.now()
+    assert allocated(stage, 1) == [1]
+    assert woken(made) == {"t1", "t2"}
+
+
 # ------------------------------------------------------------------------------------------------ no herd, no spinning
 
 
@@ -356,7 +378,7 @@ def test_of_a_thousand_that_wait_ten_units_wake_ten_and_read_no_more(stage: Stag
     fresh.waking.wake(SKU, go_on=FOREVER)
     assert woken(made) == {f"t{number}" for number in range(1, 11)}
     assert counted.calls == {
-        "Query": 3,  # the positions of the sku, the head of its queue, the positions once more
+        "Query": 2,  # the positions of the sku, the head of its queue
         "BatchGetItem": 2,  # ten waits, ten orders
         "Scan": 1,  # locations, kept from now on
         "GetItem": 2,  # rate card and policy, kept as well

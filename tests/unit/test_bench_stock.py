@@ -15,7 +15,7 @@ from tests.unit.builders import order
 from tools import bench_orders
 from tools.bench_orders import ON_SHELF
 from tools.bench_run import Figures, Way, audit, promises, questions
-from tools.bench_stock import APART, CLEAN, CONTESTED, DISTURBED, HOT_SKU, Result
+from tools.bench_stock import APART, CLEAN, CONTESTED, CROSSED, DISTURBED, HOT_SKU, Result
 
 GOOD = Figures(
     orders=10_000,
@@ -83,6 +83,7 @@ def test_an_order_without_fulfillments_holds_nothing() -> None:
         (APART, CLEAN, {"batch": 980, "transactions": 500}, []),
         (APART, CLEAN, {"batch": 980, "transactions": 501}, ["501 transactions, at most 500"]),
         (HOT_SKU, CLEAN, {"commit_seconds": 1.01}, ["3.96 times cheaper than one by one, at least 4"]),
+        (HOT_SKU, CROSSED, {"transactions": 200, "commit_seconds": 2.0}, []),
         (HOT_SKU, CLEAN, {"oversold": 1}, ["units oversold: 1"]),
         (HOT_SKU, CLEAN, {"stranded": 2}, ["units held for nobody: 2"]),
         (HOT_SKU, CLEAN, {"unanswered": 3}, ["messages never answered: 3"]),

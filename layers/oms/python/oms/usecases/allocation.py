@@ -219,7 +219,7 @@ def _judge(batch: _Batch, result: CommitResult[OrderChange]) -> None:
     order = result.change.order
     if result.committed:
         batch.see(order)
-        if order.order_id in batch.short and waits_only_for_stock(order):
+        if order.order_id in batch.open and order.order_id in batch.short and waits_only_for_stock(order):
             batch.settle(order.order_id, failure(OutOfStock))
         if order.order_id not in batch.open:
             return

@@ -123,7 +123,7 @@ class Lifecycle:
     def _could_allocate(self, order: Order) -> bool:
         """Whether the allocation worker would succeed on the stock as it is now; no route is its answer to give."""
         try:
-            self.sourcing.route(order, self.sourcing.look([order]))
+            self.sourcing.route(order, self.sourcing.look([order], hopeful=True))
         except OutOfStock:
             return False
         except NoRoute:

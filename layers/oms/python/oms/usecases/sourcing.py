@@ -87,23 +87,30 @@ class Sourcing:
     settings: SettingsStore
     backorders: BackordersStore
 
-    def look(self, orders: Iterable[Order]) -> StockView:
+    def look(self, orders: Iterable[Order], *, hopeful: bool = False) -> StockView:
         """Reads the positions and queues of everything these orders still need, each sku once."""
         locations = self.locations.all()
         closed = (one.location_id for one in locations if one.status is not LocationStatus.ACTIVE)
         view = StockView(closed=frozenset(closed))
         view.candidates = [_candidate(location, view) for location in locations]
-        self.look_again(view, {sku for order in orders for sku in needed_units(order)})
+        self.look_again(view, {sku for order in orders for sku in needed_units(order)}, hopeful=hopeful)
         return view
 
-    def look_again(self, view: StockView, skus: Iterable[str]) -> None:
-        """Reads these skus as they are now."""
+    def look_again(self, view: StockView, skus: Iterable[str], *, hopeful: bool = False) -> None:
+        """Reads these skus as they are now.
+
+        What happens between two readings makes the view err: by default it takes too little for spare, so that
+        nobody takes what others wait for. A hopeful view never does: whoever only asks whether to try must not
+        miss the moment, and the worker who takes the units looks for itself.
+        """
         wanted = sorted(set(skus))
         view.see(self.stock.of_skus(wanted))
         contested = [sku for sku in wanted if view.total(sku)]
         with ThreadPoolExecutor(READERS) as readers:
             queues = readers.map(lambda sku: self._queue(sku, view.total(sku)), contested)
             view.queues |= dict(zip(contested, queues, strict=True))
+        if hopeful:
+            return
         # Whoever took their units between the two readings left the queue too: those units are not spare.
         view.see_less(self.stock.of_skus(sku for sku in contested if view.queues[sku]))
 

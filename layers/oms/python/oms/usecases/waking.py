@@ -103,7 +103,7 @@ class _Left:
         """Reads the stock and the queues of skus that were not read yet."""
         unseen = set(skus) - self.seen
         if unseen:
-            self.sourcing.look_again(self.view, unseen)
+            self.sourcing.look_again(self.view, unseen, hopeful=True)
             self.seen |= unseen
 
     def queue(self, sku: str) -> list[str]:

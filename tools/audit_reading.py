@@ -15,11 +15,11 @@ from typing import Any
 
 import msgspec
 
-from oms.domain.auditing import Entry, Holder, Movement, Picture, effect
+from oms.domain.audit_facts import Entry, Holder, Movement, Picture, effect, queue_of
 from oms.domain.changes import Backorder
 from oms.domain.order import Order
 from oms.domain.reservations import Reservation
-from oms.domain.stock import Bucket
+from oms.domain.stock import Bucket, MoveKind
 from oms.stores import backorders as backorders_module
 from oms.stores import orders as orders_module
 from oms.stores import reservations as reservations_module
@@ -45,7 +45,11 @@ Row = dict[str, Any]
 
 
 class UnreadableError(Exception):
-    """A row that is not what such rows are."""
+    """A row that is not what such rows are; `texts` is what of it can be read all the same."""
+
+    def __init__(self, why: str, texts: Row | None = None) -> None:
+        super().__init__(why)
+        self.texts = texts or {}
 
 
 class BusyError(Exception):
@@ -83,7 +87,7 @@ def plain(item: Mapping[str, Any]) -> Row:
     try:
         return from_item(item)
     except (TypeError, ValueError) as error:
-        raise UnreadableError(str(error)) from error
+        raise UnreadableError(str(error), {name: one["S"] for name, one in item.items() if "S" in one}) from error
 
 
 def position_of(row: Row) -> dict[Bucket, int]:
@@ -100,6 +104,7 @@ def movement_of(row: Row) -> Movement:
             location_id=row["location_id"],
             changes={Bucket(name): _whole(row["changes"], name) for name in row["changes"]},
             entries=tuple(_entry_of(one, kinds[0] if len(kinds) == 1 else "") for one in row["entries"]),
+            is_correction=MoveKind.CORRECTION.value in kinds,
         )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise UnreadableError(f"{type(error).__name__}: {error}") from error
@@ -172,15 +177,21 @@ class Looking:
 
     def at_queue(self, order_id: str, keys: Iterable[tuple[str, str]]) -> QueueLook:
         """The order and its rows of these keys (sku, queue_key) at one moment. Raises as `at_sku`."""
-        wanted = [{"sku": sku, "queue_key": queue_key} for sku, queue_key in sorted(keys)]
+        given = set(keys)
         for attempt in range(MAX_LOOKS):
             if attempt:
                 self.sleep(LOOK_AGAIN_SECONDS)
-            before = self.tables.orders.get_document(order_id)
+            document = self._document(order_id)
+            order = order_of(document) if document else None
+            named = given | {(row.sku, row.queue_key) for row in (queue_of(order) if order else ())}
+            wanted = [{"sku": sku, "queue_key": queue_key} for sku, queue_key in sorted(named)]
             rows = tuple(map(backorder_of, many(self.tables.backorders.table, wanted)))
-            if self.tables.orders.get_document(order_id) == before:
-                return QueueLook(order_of(before) if before else None, rows)
+            if self._document(order_id) == document:
+                return QueueLook(order, rows)
         raise BusyError(order_id)
+
+    def _document(self, order_id: str) -> Row | None:
+        return next(iter(many(self.tables.orders.table, [{"order_id": order_id}])), None)
 
     def _beside(self, sku: str, movements: tuple[Movement, ...], holders: set[Holder]) -> Look:
         """What stands beside the movements: to be believed only if those are still the same afterwards."""

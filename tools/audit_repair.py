@@ -7,23 +7,22 @@ The movement's id follows from what was seen: two audits at once repair once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from oms.domain.auditing import Disagreement, Drift, Figures, Repair
+from oms.domain.auditing import Disagreement, Drift, Repair
 from oms.domain.errors import Retryable
 from oms.domain.ids import short_hash
-from oms.domain.stock import Bucket, MoveKind
-from oms.stores.attribute_values import to_item
+from oms.domain.stock import PARTS_OF_ON_HAND, Bucket, correction
 from oms.stores.documents import format_time
+from oms.stores.movements import changes_of
 from oms.stores.table import our_errors
 from tools.audit_reading import AS_SEEN, Row, Tables
 
-ACTOR = REASON = "AUDIT"
+ACTOR, REASON = "audit", "AUDIT"
 NEVER_CHANGED = "2000-01-01T00:00:00Z"
 """When a repair happened whose position does not say when it last changed: before every count."""
 
@@ -59,21 +58,23 @@ class Repairing:
         table, key = self.tables.stock.table, {"sku": drift.sku, "location_id": drift.location_id}
         condition, values = _as_seen(seen)
         if not any(repair.position.values()):
-            check: dict[str, Any] = {"TableName": table.name, "Key": to_item(key), "ConditionExpression": condition}
-            if values:
-                check["ExpressionAttributeValues"] = to_item(values)
-            return {"ConditionCheck": check}
-        adds = ", ".join(f"{bucket} :add_{bucket}" for bucket in Bucket)
+            return {"ConditionCheck": table.delete_action(key, condition, values)}  # a check says what a delete says
+        adds = ", ".join(f"#{bucket} :add_{bucket}" for bucket in Bucket)
         values |= {f":add_{bucket}": repair.position.get(bucket, 0) for bucket in Bucket} | {":now": format_time(now)}
         if repair.position.get(Bucket.ON_HAND):
-            adds, values = f"{adds}, on_hand_version :one", values | {":one": 1}
-        return {"Update": table.update_action(key, f"ADD {adds} SET updated_at = :now", values, condition)}
+            adds, values = f"{adds}, #on_hand_version :one", values | {":one": 1}
+        return {"Update": table.update_action(key, f"ADD {adds} SET #updated_at = :now", values, condition)}
 
 
 def movement_row(drift: Drift, repair: Repair, seen: Row | None, now: datetime) -> Row:
-    """The ledger's row of a repair. `changes` is what it adds to the ledger, `position_changes` to the position."""
+    """The ledger's row of a repair. `changes` is what it adds to the ledger, `position_changes` to the position.
+
+    Raises InvariantBroken where the ledger would not add up by it.
+    """
     effective_at = (seen or {}).get("updated_at", NEVER_CHANGED)
     change_id = _change_id(drift, repair, seen)
+    move = correction(drift.sku, drift.location_id, repair.ledger)
+    units = move.quantity or sum(abs(repair.position.get(bucket, 0)) for bucket in PARTS_OF_ON_HAND)
     row = {
         "sku": drift.sku,
         "movement_id": f"{effective_at}#{drift.location_id}#{short_hash(change_id)}",
@@ -81,14 +82,14 @@ def movement_row(drift: Drift, repair: Repair, seen: Row | None, now: datetime) 
         "location_day": f"{drift.location_id}#{effective_at[:10]}",
         "effective_at": effective_at,
         "recorded_at": format_time(now),
-        "kinds": [MoveKind.CORRECTION.value],
-        "changes": _shown(repair.ledger),
-        "position_changes": _shown(repair.position),
+        "kinds": [move.kind.value],
+        "changes": changes_of([move]),
+        "position_changes": {bucket.value: units for bucket, units in repair.position.items() if units},
         "change_id": change_id,
         "actor": ACTOR,
         "reason_code": REASON,
     }
-    return row | {"entries": [_entry(one) for one in repair.shares] or [{"change_id": change_id, "quantity": 0}]}
+    return row | {"entries": [_entry(one) for one in repair.shares] or [{"change_id": change_id, "quantity": units}]}
 
 
 def _entry(share: Disagreement) -> Row:
@@ -108,10 +109,6 @@ def _as_seen(seen: Row | None) -> tuple[str, dict[str, Any]]:
     """The condition that the position lies as it was seen, and its values."""
     if seen is None:
         return "attribute_not_exists(sku)", {}
-    absent = [f"attribute_not_exists({name})" for name in AS_SEEN if name not in seen]
-    there = [f"{name} = :seen_{name}" for name in AS_SEEN if name in seen]
+    absent = [f"attribute_not_exists(#{name})" for name in AS_SEEN if name not in seen]
+    there = [f"#{name} = :seen_{name}" for name in AS_SEEN if name in seen]
     return " AND ".join(absent + there), {f":seen_{name}": seen[name] for name in AS_SEEN if name in seen}
-
-
-def _shown(figures: Figures) -> Mapping[str, int]:
-    return {bucket.value: units for bucket, units in figures.items() if units}

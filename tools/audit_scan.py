@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from oms.domain import audit_words as words
-from oms.domain.auditing import Drift, DriftKind, Holder, adds_up, held_by_cart, held_by_order, queue_of
+from oms.domain.audit_facts import Holder, adds_up, held_by_cart, held_by_order, queue_of
+from oms.domain.auditing import Drift, DriftKind
 from oms.domain.order import Order
 from oms.domain.stock import Bucket
 from oms.stores.table import Table
@@ -32,6 +33,9 @@ from tools.audit_reading import (
     position_of,
     reservation_of,
 )
+
+MAX_VERSION = 100_000
+"""No order has as many; a movement that names a later one gets its second look."""
 
 Position = tuple[str, str]
 Told = Callable[[str, int, int], None]
@@ -79,7 +83,7 @@ class Sums:
                 self._add(position, entry.holder, Bucket.RESERVED, entry.reserved)
             if order_id and entry.version:
                 key = (sku, order_id)
-                self._versions[key] = self._versions.get(key, 0) | 1 << entry.version
+                self._versions[key] = self._versions.get(key, 0) | 1 << min(entry.version, MAX_VERSION)
 
     def order(self, row: Row) -> None:
         """Takes off what an order holds, and the versions it tells of."""
@@ -120,10 +124,10 @@ class Sums:
         if not adds_up(stands):
             self._found.skus[row["sku"]].add(Holder())
 
-    def unreadable(self, table: str, row: Row | None, error: UnreadableError) -> None:
+    def unreadable(self, table: str, row: Row, error: UnreadableError) -> None:
         """Notes a row that can't be understood; what it should say will be missing elsewhere."""
         names = ("order_id", "reservation_id", "location_id", "movement_id", "queue_key", "sku")
-        key = {name: str(row[name]) for name in names if row and name in row}
+        key = {name: str(row[name]) for name in names if name in row}
         says, advice = words.unreadable(table, " ".join(key.values()) or "a row", str(error))
         orders = (key["order_id"],) if "order_id" in key else ()
         movements = (key["movement_id"],) if "movement_id" in key else ()
@@ -173,7 +177,7 @@ class Sums:
         """The order's versions need no second look if the document itself tells of all that moved its stock."""
         told = 0
         for event in order.events:
-            told |= 1 << event.version
+            told |= 1 << event.version if event.version <= order.version else 0
         for sku in {sku for line in order.lines for sku in line.stock_units(1)}:
             if not self._versions.get((sku, order.order_id), 0) & ~told:
                 self._versions.pop((sku, order.order_id), None)
@@ -211,9 +215,7 @@ class Scan:
             suspects.skus[self.sku].add(Holder())
         return suspects
 
-    def _read(
-        self, name: str, table: Table, sums: Sums, take: Callable[[Row], None], *, by_sku: bool = False
-    ) -> None:
+    def _read(self, name: str, table: Table, sums: Sums, take: Callable[[Row], None], *, by_sku: bool = False) -> None:
         total, counted = table.client.describe_table(TableName=table.name)["Table"]["ItemCount"], 0
 
         def take_all(rows: Iterable[Row | UnreadableError]) -> None:
@@ -224,7 +226,7 @@ class Scan:
                     try:
                         take(_readable(row))
                     except UnreadableError as error:
-                        sums.unreadable(name, None if isinstance(row, UnreadableError) else row, error)
+                        sums.unreadable(name, error.texts if row is error else _readable(row), error)
                 self.told(name, counted, total)
 
         if by_sku and self.sku is not None:

@@ -29,19 +29,20 @@ import json
 import signal
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from tools import bench_engine, system
-from tools.bench_e2e_cost import Spent
 from tools.bench_e2e_run import Bench, Phase, Row
 from tools.bench_e2e_traffic import Timing
 from tools.console import Screen
+from tools.local_stack import StackFailedError
+from tools.processes import PortBusyError
 
 CLIENTS = (1, 8, 32)
 ORDERS = {1: 40, 8: 200, 32: 320}
@@ -115,3 +116,107 @@ def _milliseconds(timings: list[Timing], share: float) -> int | None:
     """The latency that this share of the orders stayed within; None if none got there."""
     seconds = sorted(timing.seconds for timing in timings if timing.seconds is not None)
     return round(seconds[min(len(seconds) - 1, int(len(seconds) * share))] * 1000) if seconds else None
+
+
+COLUMNS = {
+    "phase": "phase",
+    "door": "door",
+    "clients": "clients",
+    "orders": "orders",
+    "orders_per_second": "orders\n/ s",
+    "p50_ms": "p50\nms",
+    "p99_ms": "p99\nms",
+    "cpu_s_per_1000": "CPU s\n/ 1,000",
+    "emulator_cpu_s_per_1000": "emulator",
+    "functions_cpu_s_per_1000": "functions",
+    "client_cpu_s_per_1000": "client",
+    "looking_cpu_s_per_1000": "of it\nlooking",
+    "peak_mb": "peak\nMB",
+    "wru_per_order": "WRU\n/ order",
+    "rru_per_order": "RRU\n/ order",
+    "calls_per_order": "calls\n/ order",
+    "invocations_per_order": "invoc.\n/ order",
+    "allocated": "allo-\ncated",
+    "waiting": "wait-\ning",
+    "oversold": "over-\nsold",
+}
+
+
+def show(results: list[Result], console: Console) -> None:
+    """A table for people, and what was missed."""
+    table = Table(title="Orders through the deployed whole")
+    for key, heading in COLUMNS.items():
+        table.add_column(heading, justify="left" if key in ("phase", "door") else "right")
+    for result in results:
+        line = result.line()
+        table.add_row(*(str(line.get(key, "")) for key in COLUMNS))
+    console.print(table)
+    for result in results:
+        for missed in result.missed():
+            console.print(f"missed  {result.phase.name}, {result.row}: {missed}", style="red")
+
+
+def measure(bench: Bench, options: argparse.Namespace, say: Callable[[str], None]) -> Iterator[Result]:
+    """The rows that were asked for, one after the other."""
+    usual = QUICK_ORDERS if options.quick else ORDERS
+    for door in options.doors:
+        for clients in options.clients:
+            row, orders = Row(door, clients), options.orders or usual.get(clients, clients * QUICK_HOT)
+            say(f"{door}, {clients} clients, {orders} orders")
+            for phase in bench.run(row, orders):
+                yield Result(row, phase)
+    if not options.no_hot:
+        share = QUICK_HOT if options.quick else 1
+        say(f"hot SKU, {HOT_CLIENTS} clients, {HOT_ORDERS // share} orders of {HOT_UNITS // share} units")
+        phase = bench.run_hot(HOT_CLIENTS, HOT_ORDERS // share, HOT_UNITS // share)
+        yield Result(Row("api", HOT_CLIENTS), phase)
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tools.bench_e2e", description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a fifth of the orders: shows that it works, not how fast")
+    parser.add_argument("--orders", type=int, help="orders of each row; by default 40, 200 and 320")
+    parser.add_argument("--clients", type=_numbers, default=CLIENTS, help="numbers of clients, by comma: 1,8,32")
+    parser.add_argument("--doors", type=_doors, default=DOORS, help="webhook,api")
+    parser.add_argument("--no-hot", action="store_true", help="without the hot SKU")
+    return parser.parse_args(arguments)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    numbers = tuple(map(int, text.split(",")))
+    if min(numbers) < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return numbers
+
+
+def _doors(text: str) -> tuple[str, ...]:
+    doors = tuple(text.split(","))
+    if set(doors) - set(DOORS):
+        raise argparse.ArgumentTypeError(f"some of {', '.join(DOORS)}")
+    return doors
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the rows; 1 if a target was missed, 2 if the system could not be started."""
+    options = _options(arguments)
+    screen = Screen()
+    screen.is_live = False  # standard output is for the figures
+    screen.console = console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else PLAIN_WIDTH)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends us ends what we started, too
+    results = []
+    try:
+        with tempfile.TemporaryDirectory(prefix="oms-bench-") as folder, ExitStack() as cleanup:
+            for result in measure(Bench(Path(folder), screen, cleanup), options, screen.say):
+                print(json.dumps(result.line()), flush=True)
+                results.append(result)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (PortBusyError, StackFailedError) as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 2
+    show(results, console)
+    return int(any(result.missed() for result in results))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

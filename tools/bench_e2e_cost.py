@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import resource
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from tools.counters import CallLog, Tally
@@ -18,6 +18,8 @@ from tools.counters import CallLog, Tally
 PROC = Path("/proc")
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+LOOK_SECONDS = 1.0
+LOOKS_WHILE_QUIET = 10
 PARENT, OWN, WAITED_FOR, RESIDENT = 1, slice(11, 13), slice(13, 15), 21
 """Places in /proc/<pid>/stat after the name: parent, own ticks, ticks of ended children, resident pages."""
 
@@ -44,13 +46,20 @@ class Processes:
 
     def __init__(self, server: int) -> None:
         self._server = server
+        self._looked_at = 0.0
         self.peak_bytes = 0
 
+    def look_at_memory(self) -> None:
+        """Notes the memory in use, at most once in LOOK_SECONDS: looking through /proc is work, too."""
+        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+            self.cpu()
+
     def cpu(self) -> Cpu:
-        """Used so far, workers that have ended included; looks at the memory, too."""
+        """Used so far, workers that have ended included; notes the memory in use."""
         server = _stat(self._server)
         workers = [stat for stat in _all_stats() if int(stat[PARENT]) == self._server]
         self.peak_bytes = max(self.peak_bytes, sum(int(stat[RESIDENT]) for stat in (server, *workers)) * PAGE_BYTES)
+        self._looked_at = time.monotonic()
         own = resource.getrusage(resource.RUSAGE_SELF)
         ended = _seconds(server[WAITED_FOR])
         alive = sum(_seconds(stat[OWN]) for stat in workers)
@@ -96,20 +105,20 @@ class Meter:
         self.log.skip()
         self._before = self.processes.cpu()
 
-    def stop(self, quiet_seconds: float, at_most: float, rest: Callable[[float], None] = time.sleep) -> Spent:
+    def stop(self, quiet_seconds: float, at_most: float) -> Spent:
         """What was used since `start`, after nothing was called for `quiet_seconds`, or `at_most` have passed.
 
-        The seconds without calls are not counted: an idle emulator costs a little, too.
+        The seconds without calls are not counted, an idle emulator costs a little, too; nor is the client's counting.
         """
-        spent, deadline = Spent(), time.monotonic() + at_most
-        last_work = time.monotonic()
-        spent.cpu = self.processes.cpu() - self._before
+        spent = Spent(self.processes.cpu() - self._before)
+        client, last_work = spent.cpu.client, time.monotonic()
+        deadline = last_work + at_most
         while time.monotonic() < min(deadline, last_work + quiet_seconds):
-            rest(quiet_seconds / 10)
+            time.sleep(quiet_seconds / LOOKS_WHILE_QUIET)
             latest = self.log.tally()
             if latest.calls or latest.invocations:
                 last_work = time.monotonic()
-                spent.cpu = self.processes.cpu() - self._before
+                spent.cpu = replace(self.processes.cpu() - self._before, client=client)
                 _add(spent.tally, latest)
         return spent
 

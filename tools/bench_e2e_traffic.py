@@ -29,6 +29,7 @@ from tools.stand_ins import Outside, StandIns
 API_ORDER = PROJECT / "events" / "api_orders" / "create_order.json"
 WAIT_SECONDS = 120.0
 ANSWER_SECONDS = 60.0
+SHOWN = 200
 JSON = "application/json"
 
 
@@ -48,8 +49,14 @@ class Timing:
 
     seconds: float | None
     seen_at: float
-    state: State
+    state: State = ("", "")
+    order_id: str = ""
     trouble: str = ""
+
+    @classmethod
+    def failed(cls, trouble: str) -> Timing:
+        """It did not get there."""
+        return cls(None, time.monotonic(), trouble=trouble)
 
 
 class Connection:
@@ -190,7 +197,7 @@ class Clients:
                 try:
                     location_id, request = gate.work.get(timeout=WAIT_SECONDS)
                 except queue.Empty:
-                    yield Timing(None, time.monotonic(), ("", ""), "no request came to a warehouse")
+                    yield Timing.failed("no request came to a warehouse")
                     continue
                 yield self._carry(connection, gate, location_id, request)
 
@@ -211,14 +218,14 @@ class Clients:
         try:
             status, body = connection.send(post)
         except (OSError, http.client.HTTPException) as error:
-            return Timing(None, time.monotonic(), ("", ""), repr(error))
+            return Timing.failed(repr(error))
         if not 200 <= status < 300:
-            return Timing(None, time.monotonic(), ("", ""), f"{status}: {body.decode(errors='replace')[:200]}")
+            return Timing.failed(f"{status}: {body.decode(errors='replace')[:SHOWN]}")
         wish = self.watch.wish(post.order_id or json.loads(body)["order_id"], is_there)
         if wish.wait(WAIT_SECONDS):
-            return Timing(wish.at - began, wish.at, wish.state)
+            return Timing(wish.at - began, wish.at, wish.state, wish.order_id)
         self.watch.drop(wish)
-        return Timing(None, time.monotonic(), ("", ""), f"{wish.order_id} did not get there")
+        return Timing.failed(f"{wish.order_id} did not get there")
 
     def _all(self, serve: Callable[[Connection], Iterator[Timing]]) -> list[Timing]:
         timings: queue.SimpleQueue[Timing] = queue.SimpleQueue()

@@ -170,6 +170,13 @@ class LocalStack:
         return f"{self.endpoint_url}/_aws/execute-api/{self.api_id}/$default"
 
     @property
+    def process_id(self) -> int:
+        """Of MiniStack. Raises StackFailedError when it does not run."""
+        if self._server is None:
+            raise StackFailedError("MiniStack was not started.")
+        return self._server.pid
+
+    @property
     def is_running(self) -> bool:
         """Whether the MiniStack that this object started still lives."""
         return self._server is not None and self._server.poll() is None

@@ -20,15 +20,15 @@ QUICK_SECONDS = 0.5
 
 POP_UP_SECRET = "what-the-pop-up-shop-signs-with"
 
-# The demonstration counts what its orders cost, so it has the system for itself; permissions are judged by the calls
-# that all the others made.
-FIRST, LAST = "test_demonstration", "test_permissions"
+# The demonstration counts what its orders cost, so it has the system for itself; the books are looked at when all has
+# happened, and permissions are judged by the calls that all the others made.
+PLACES = {"test_demonstration": 0, "test_books": 2, "test_permissions": 3}
+USUAL_PLACE = 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the files into the order they need; the sort is stable."""
-    places = {FIRST: 0, LAST: 2}
-    items.sort(key=lambda item: places.get(item.path.stem, 1) if "e2e" in item.path.parts else 1)
+    items.sort(key=lambda item: PLACES.get(item.path.stem, USUAL_PLACE) if "e2e" in item.path.parts else USUAL_PLACE)
 
 
 @pytest.fixture(scope="session")

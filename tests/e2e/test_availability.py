@@ -5,43 +5,107 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from tests.e2e.company import LONG_SECONDS, Company
+from tests.e2e.company import LONG_SECONDS, Company, fresh
 
-ACCOUNT, SKU = "shopify#main-street-goods", "DUTCH-OVEN-5"
-WANTED = 40
-"""Units that the sample order asks for, more than there are."""
+ACCOUNT, OUTLET = "shopify#main-street-goods", "shopify#main-street-outlet"
+WAREHOUSE, OTHER, STORE = "WH-RENO", "WH-COLUMBUS", "STORE-SEATTLE"
+KEPT_IN_STORE, SHOWN_IN_OUTLET = 2, 20
+"""What the rules of the seeded settings hold back of everything in the store, and the most the outlet shows."""
 
 
-def figures(company: Company) -> dict[str, Any]:
-    answer = company.call("GET", f"/availability?sku={SKU}&channel={quote(ACCOUNT)}&country=US&region=OR")
+def figures(company: Company, sku: str, channel: str = ACCOUNT) -> dict[str, Any]:
+    answer = company.call("GET", f"/availability?sku={sku}&channel={quote(channel)}&country=US&region=OR")
     assert answer.status == 200, answer.body
     (found,) = answer.json()["skus"]
     return dict(found)
 
 
-def owed(company: Company) -> dict[str, Any]:
+def stocked(company: Company, **units: int) -> str:
+    """A new product, listed in the shop, with units at these locations (`WH_RENO=3`)."""
+    sku = company.product()
+    company.put("listings", {"channel_account": ACCOUNT, "channel_sku": sku, "sku": sku})
+    for location_id, received in units.items():
+        company.receive(sku, location_id.replace("_", "-"), received)
+    return sku
+
+
+def owed(company: Company, sku: str) -> dict[str, Any]:
     """The row that tells the channel of this SKU; empty while it was never owed anything."""
     rows = company.query("deliveries", destination=f"channel#{ACCOUNT}")
-    return next((row for row in rows if row["message_key"] == f"availability#{SKU}"), {})
+    return next((row for row in rows if row["message_key"] == f"availability#{sku}"), {})
 
 
-def is_ready(company: Company) -> bool:
-    """Whether the channel would be told what may be sold now."""
-    row = owed(company)
-    return row.get("status") == "READY" and row["message"]["quantity"] == figures(company)["available_to_sell"]
+def would_be_told(company: Company, sku: str) -> int | None:
+    """The figure that is ready for the channel; None while none is."""
+    row = owed(company, sku)
+    return int(row["message"]["quantity"]) if row.get("status") == "READY" else None
+
+
+def test_what_may_be_sold_is_what_its_terms_add_up_to(company: Company) -> None:
+    sku = stocked(company, WH_RENO=30, STORE_SEATTLE=5)
+    company.buy(sku, 40)
+    found = {}
+
+    def waits() -> bool:
+        found.update(figures(company, sku))
+        return bool(found["network"]["backordered"])
+
+    company.until("the order waits for what is not there", waits)
+    at, network = {one["location_id"]: one for one in found["locations"]}, found["network"]
+    assert (at[WAREHOUSE]["on_hand"], at[STORE]["on_hand"]) == (30, 5)
+    assert at[STORE]["safety_stock"] == KEPT_IN_STORE
+    for one in at.values():
+        assert one["sellable"] == max(0, one["available"] - one["safety_stock"] - one["buffer"])
+    assert network["sellable"] == sum(one["sellable"] for one in at.values())
+    taken = ("oversold", "backordered", "unallocated", "safety_stock", "buffer")
+    assert network["raw"] == network["sellable"] - sum(network[name] for name in taken)
+    assert found["available_to_sell"] == max(0, network["raw"]) == 0
+
+
+def test_a_channel_is_shown_what_the_rules_leave_it(company: Company) -> None:
+    sku = stocked(company, WH_RENO=30, STORE_SEATTLE=5)
+    assert figures(company, sku)["available_to_sell"] == 30 + 5 - KEPT_IN_STORE
+    outlet = figures(company, sku, OUTLET)
+    assert outlet["available_to_sell"] == SHOWN_IN_OUTLET
+    assert {one["location_id"]: one["excluded"] for one in outlet["locations"]} == {WAREHOUSE: None, STORE: "RULE"}
+
+
+def test_the_shop_would_be_told_of_units_that_came_and_of_units_that_were_sold(company: Company) -> None:
+    sku = stocked(company, WH_RENO=10)
+    company.until("it would be told of ten", lambda: would_be_told(company, sku) == 10)
+    told = owed(company, sku)["message"]["version"]
+    company.buy(sku, 4)
+    company.until("it would be told of six", lambda: would_be_told(company, sku) == 6)
+    assert owed(company, sku)["message"]["version"] > told
+    assert figures(company, sku)["available_to_sell"] == 6
+
+
+def test_of_a_kit_there_are_as_many_as_its_parts_make_at_one_place(company: Company) -> None:
+    kit = fresh("KIT")
+    cup, lid = (company.product(part_of=[kit]) for _ in range(2))
+    parts = [{"sku": cup, "quantity": 1}, {"sku": lid, "quantity": 2}]
+    company.put("products", {"sku": kit, "title": kit, "grams": 900, "kit_components": parts})
+    for sku, location_id, units in ((cup, WAREHOUSE, 5), (lid, WAREHOUSE, 7), (cup, OTHER, 1), (lid, OTHER, 9)):
+        company.receive(sku, location_id, units)
+    found = figures(company, kit)
+    assert {one["location_id"]: one["sellable"] for one in found["locations"]} == {WAREHOUSE: 3, OTHER: 1}
+    assert found["available_to_sell"] == 4
+    assert found["components"] == {cup: 1, lid: 2}
+
+
+def test_nothing_is_said_of_what_nobody_sells(company: Company) -> None:
+    answer = company.call("GET", "/availability?sku=NEVER-SOLD")
+    assert answer.status == 404
 
 
 def test_units_that_an_order_waits_for_are_sold_on_no_channel_until_it_is_cancelled(company: Company) -> None:
-    sent = company.place("more_than_there_is")
-    company.until_all([sent], waiting_for="STOCK")
-    waited = figures(company)
-    assert waited["network"]["backordered"] >= WANTED
-    assert waited["available_to_sell"] == 0
-    company.until("the channel would be told that there are none", lambda: is_ready(company), LONG_SECONDS)
-    told = owed(company)["message"]["version"]
-    answer = company.call("POST", f"/orders/{sent.order_id}/cancellations", {"reason": "NO_STOCK"})
-    assert answer.status == 200
-    company.until_all([sent], status="CANCELLED")
-    assert figures(company)["network"]["backordered"] <= waited["network"]["backordered"] - WANTED
-    again = lambda: owed(company)["message"]["version"] > told and is_ready(company)  # noqa: E731
-    company.until("the channel would be told anew", again, LONG_SECONDS)
+    sku = stocked(company, WH_RENO=10)
+    order_id = company.buy(sku, 12)
+    company.until_it_has(order_id, waiting_for="STOCK")
+    assert company.call("POST", f"/orders/{order_id}/holds", {"type": "FRAUD_CHECK"}).status == 200
+    company.receive(sku, STORE, 3)
+    company.until("there are none to sell", lambda: figures(company, sku)["available_to_sell"] == 0)
+    company.until("it would be told so", lambda: would_be_told(company, sku) == 0, LONG_SECONDS)
+    assert company.call("POST", f"/orders/{order_id}/cancellations", {"reason": "NO_STOCK"}).status == 200
+    company.until("all may be sold", lambda: figures(company, sku)["available_to_sell"] == 11)
+    company.until("it would be told so", lambda: would_be_told(company, sku) == 11, LONG_SECONDS)

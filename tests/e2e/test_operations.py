@@ -58,6 +58,8 @@ def test_a_kit_leaves_the_shelves_as_what_it_is_made_of(company: Company) -> Non
     company.until_all([sent], LONG_SECONDS, status="DELIVERED")
     (kit,) = company.document(sent)["lines"]
     assert len(kit["components"]) == 4
+    (asked,) = (one for one in company.system.outside.requested.values() if one["order_id"] == sent.order_id)
+    assert [(line["sku"], line["components"]) for line in asked["lines"]] == [(kit["sku"], kit["components"])]
     for component in kit["components"]:
         rows = company.query("stock_movements", sku=component["sku"])
         entries = [(row["kinds"], one) for row in rows for one in row["entries"]]

@@ -160,11 +160,12 @@ class Message:
 
 @dataclass
 class Shift:
-    """Workers who empty one queue together, in batches as they come."""
+    """Workers who empty one queue together, in batches as they come; by default before anything may be released."""
 
     workers: list[Worker]
     rolls: random.Random
     max_batch: int = 30
+    hours: float = 0.2
     messages: deque[Message] = field(default_factory=deque)
     dead: list[Message] = field(default_factory=list)
     shared_by_two: int = 0
@@ -181,7 +182,7 @@ class Shift:
     def _turns(self, place: int) -> None:
         while batch := self._take(place):
             try:
-                again = self._handle(self.workers[place], batch, at(2) + timedelta(seconds=place))
+                again = self._handle(self.workers[place], batch, at(self.hours) + timedelta(seconds=place))
             except BaseException:
                 self._put_back(place, batch)
                 raise
@@ -227,10 +228,10 @@ class Shift:
             return None
         number = int(one.token.rsplit("/", 1)[1])
         token = f"{one.order_id}/{number + 1}"
-        wait = entry(one.order_id, AWAIT_STOCK, f"wait {token}", hours=number)
+        wait = entry(one.order_id, AWAIT_STOCK, f"wait {token}", hours=self.hours + number / 100)
         for _ in range(MAX_DELIVERIES):
             with suppress(Retryable):
-                made.lifecycle.begin_wait(wait, "", at(2 + number))
+                made.lifecycle.begin_wait(wait, "", wait.entered_at)
                 break
         told = made.notebook.first(f"wait {token}")
         return Message(token, one.order_id, token, -1) if told and told.error is None else None
@@ -342,7 +343,7 @@ class Desk:
 
     def work(self) -> None:
         for step in range(STEPS):
-            act = self.rolls.choice([self.allocate, self.allocate, self.cancel, self.release, self.ship, self.receive])
+            act = self.rolls.choice([self.allocate, self.cancel, self.release, self.ship, self.ship, self.receive])
             with suppress(Retryable, IllegalTransition):
                 act(self.rolls.choice(self.names), step)
 
@@ -352,7 +353,7 @@ class Desk:
         self.made.allocation.allocate(asked, at(2 + step))
 
     def cancel(self, name: str, step: int) -> None:
-        if self.rolls.random() < 0.5:
+        if self.rolls.random() < 0.2:
             self.made.decisions.cancel(name, "CUSTOMER", "desk", at(2 + step))
 
     def release(self, name: str, step: int) -> None:
@@ -367,9 +368,8 @@ class Desk:
                 self.made.report(told, told, hours=2 + step)
 
     def receive(self, _: str, step: int) -> None:
-        units, place = self.rolls.randint(1, 3), self.rolls.choice([EAST, WEST])
-        change_id = f"receipt {self.sku} {self.place} {step}"
-        self.made.commit.commit_one(received(self.sku, place, units, 2 + step, change_id))
+        place, change_id = self.rolls.choice([EAST, WEST]), f"receipt {self.sku} {self.place} {step}"
+        self.made.commit.commit_one(received(self.sku, place, 1, 2 + step, change_id))
 
 
 @pytest.mark.parametrize("chance", [7, 8])
@@ -394,7 +394,7 @@ def test_eight_workers_who_allocate_cancel_ship_and_receive_at_once_leave_books_
         for _ in threads.map(Desk.work, desks):
             pass
     assert sum(one.hits for one in troubles) > 0
-    shift = Shift(workers[:1], rolls)
+    shift = Shift(workers[:1], rolls, hours=3 + STEPS)
     shift.messages.extend(with_copies(orders, rolls))
     shift.work()
     assert shift.dead == []

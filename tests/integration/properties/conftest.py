@@ -25,7 +25,7 @@ def engine() -> Iterator[Engine]:
 @pytest.fixture
 def play(engine: Engine, record_property: Callable[[str, object], None]) -> Iterator[Play]:
     """Runs a company, and notes what was run of it."""
-    yield lambda company: run(company, engine) and None
+    yield lambda company: run(company, engine)
     record_property(COUNTED, told(engine.counts))
 
 

@@ -1,14 +1,14 @@
-"""Orders, locations, documents, counts and re-planning, interleaved call by call and cut off anywhere: stock is true."""
+"""Orders, locations, documents, counts and re-planning, interleaved call by call and cut off anywhere."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import timedelta
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
-from oms.domain.incoming import FulfillmentReport, IncomingOrder
+from oms.domain.incoming import IncomingOrder
 from oms.domain.order import Order, Request
 from oms.domain.snapshots import Decision
 from oms.domain.stock import Disposition
@@ -18,17 +18,28 @@ from tests.integration.company import NOON, at, incoming, order_id
 from tests.integration.desk import LOST, header, line
 from tests.integration.properties import staff
 from tests.integration.properties.conftest import Play
+from tests.integration.properties.engine import Engine, Row
 from tests.integration.properties.machine import MAX_AT_ONCE, Company
 from tests.integration.properties.staff import Message
 
 ORDERS = 4
 BASKETS = ({"MUG": 4}, {"MUG": 2, "BOWL": 1}, {"SET": 3}, {"KETTLE": 2, "MUG": 3}, {"BOWL": 2}, {"MUG": 9, "SET": 1})
 PLACES = (("MUG", "WH-EAST"), ("MUG", "WH-WEST"), ("BOWL", "WH-EAST"), ("KETTLE", "WH-WEST"))
-DOCUMENTS = (
-    "ADJUST", "LOSE", "RECEIVE", "TRANSFER", "RETURN", "MARK_DAMAGED", "SCRAP",
-    "QUALITY_HOLD", "QUALITY_PASS", "QUALITY_FAIL", "EXPECT", "ARRIVE",
-)  # fmt: skip
-REPORTS = ("accepted", "packed", "shipped", "shipped", "partly shipped", "overshipped", "short", "damaged", "rejected")
+DOCUMENTS: tuple[tuple[str, int, dict[str, Any]], ...] = (
+    ("ADJUST", 1, {"reason_code": LOST}),
+    ("ADJUST", -1, {"reason_code": LOST}),
+    ("RECEIVE", 1, {}),
+    ("RETURN", 1, {"disposition": Disposition.SELLABLE}),
+    ("RETURN", 1, {"disposition": Disposition.DAMAGED}),
+    ("MARK_DAMAGED", 1, {}),
+    ("SCRAP", 1, {}),
+    ("QUALITY_HOLD", 1, {}),
+    ("QUALITY_PASS", 1, {}),
+    ("QUALITY_FAIL", 1, {}),
+    ("EXPECT", 1, {"reference": "PO-1", "expected_at": at(48)}),
+    ("RECEIVE", 1, {"reference": "PO-1"}),
+)
+TRANSFER: dict[str, Any] = {"sku": "MUG", "location_id": "WH-EAST", "to_location_id": "WH-WEST"}
 
 
 class Asked(NamedTuple):
@@ -60,13 +71,20 @@ def asked(*kinds: str) -> st.SearchStrategy[Asked]:
 class StockCompany(Company):
     """Everybody who moves stock, but carts."""
 
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)  # type: ignore[arg-type]
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
         self.placed: dict[str, IncomingOrder] = {}
-        self.told = 0
+
+    @initialize(orders=st.lists(asked("place"), max_size=3), steps=st.integers(0, 2))
+    def day_begins(self, orders: list[Asked], steps: int) -> None:
+        """Some orders came in before, and have got somewhere."""
+        for one in orders:
+            self.do(self.ask_place(one))
+            for _ in range(steps):
+                self.do(self.ask_next_step(one))
 
     @precondition(lambda self: len(self.tasks) < MAX_AT_ONCE)
-    @rule(one=asked("place", "place", "allocate", "allocate", "evaluate", "report", "report", "cancel", "edit", "wait"))
+    @rule(one=asked(*["next_step"] * 6, "allocate", "evaluate", "report", "report", "cancel", "edit", "wait"))
     def order_is_worked_on(self, one: Asked) -> None:
         """A message about orders comes."""
         self.begin(getattr(self, f"ask_{one.kind}")(one))
@@ -84,8 +102,8 @@ class StockCompany(Company):
         for row in self.engine.rows("stock"):
             key = (row["sku"], row["location_id"])
             assert row["available"] >= 0 or not self._could_give(*key), key
-            self.do(staff.look(Seen(sku=key[0], location_id=key[1], before=0, available=row["available"], marked=True)))
-            self.do(staff.look(Seen(sku=key[0], location_id=key[1], before=0, available=row["available"])))
+            self.do(staff.look(_seen(row, marked=True)))
+            self.do(staff.look(_seen(row, marked=False)))
         for row in self.engine.rows("stock"):
             assert ("problem" in row) == (row["available"] < 0), row
 
@@ -125,72 +143,31 @@ class StockCompany(Company):
         return staff.cancel(order_id(one.order))
 
     def ask_report(self, one: Asked) -> Message | None:
-        """Of work the location was asked to do, as it knows it now."""
-        rows = {row["order_id"]: row for row in self.engine.rows("orders")}
-        order = from_document(Order, rows[order_id(one.order)]) if order_id(one.order) in rows else None
-        works = [work for work in order.fulfillments if work.request is not Request.UNSUBMITTED] if order else []
-        if not works:
-            return None
-        work = works[one.units % len(works)]
-        kind = REPORTS[one.detail % len(REPORTS)]
-        left = {part.line_id: part.open + part.picked for part in work.lines}
-        facts = {
-            "shipped": ("shipped", {line_id: units for line_id, units in left.items() if units}, ""),
-            "partly shipped": ("shipped", {line_id: 1 for line_id in list(left)[:1]}, ""),
-            "overshipped": ("shipped", {line_id: units + 1 for line_id, units in left.items()}, ""),
-            "short": ("short_picked", {line_id: one.units for line_id in left}, "NOT_IN_STOCK"),
-            "damaged": ("short_picked", {line_id: 1 for line_id in left}, "DAMAGED"),
-            "rejected": ("rejected", {}, ""),
-        }
-        type_, lines, reason = facts.get(kind, (kind, {}, ""))
-        shipment = {"shipment_id": f"parcel-{self._next()}", "carrier": "ups"} if type_ == "shipped" else {}
-        if shipment and not lines:
-            return None
-        told = FulfillmentReport(
-            message_id=f"report-{self._next()}",
-            type=f"fulfillment.{type_}",
-            occurred_at=self._ago(one.ago),
-            location_id=work.location_id,
-            fulfillment_id=work.fulfillment_id,
-            lines=lines,
-            reason_code=reason,
-            tracking_number=f"1Z-{self.told}" if shipment else "",
-            **shipment,
-        )
-        return staff.report(told)
+        order = self.order(order_id(one.order))
+        return self.report(order, one.detail, one.ago) if order else None
+
+    def ask_next_step(self, one: Asked) -> Message | None:
+        """The order gets on, or comes in."""
+        if order_id(one.order) not in self.placed:
+            return self.ask_place(one)
+        return self.next_step(order_id(one.order), one.detail, one.ago)
 
     def ask_document(self, one: Asked) -> Message:
-        kind, (sku, location_id) = DOCUMENTS[one.detail % len(DOCUMENTS)], one.place
-        other = "WH-WEST" if location_id == "WH-EAST" else "WH-EAST"
-        types: dict[str, dict[str, object]] = {
-            "ADJUST": {"reason_code": LOST},
-            "LOSE": {"reason_code": LOST},
-            "TRANSFER": {"to_location_id": other},
-            "RETURN": {"disposition": list(Disposition)[one.units % len(Disposition)]},
-            "EXPECT": {"reference": "PO-1", "expected_at": at(48)},
-            "ARRIVE": {"reference": "PO-1"},
-        }
-        name = {"LOSE": "ADJUST", "ARRIVE": "RECEIVE"}.get(kind, kind)
-        units = -one.units if kind == "LOSE" else one.units
-        facts = {"sku": sku, "location_id": location_id} | types.get(kind, {})
-        lines = [line(name, units, 1, **facts)]  # type: ignore[arg-type]
+        """A line of its own, and often a transfer beside it."""
+        (sku, location_id), (type_, sign, facts) = one.place, DOCUMENTS[one.detail]
+        lines = [line(type_, sign * one.units, 1, sku, location_id=location_id, **facts)]
         if one.flag:
-            lines.append(line("TRANSFER", 2, 2, sku="MUG", location_id="WH-EAST", to_location_id="WH-WEST"))
-        happened = self._ago(one.ago)
-        return staff.document(
-            header(
-                len(lines), document_id=f"document-{self._next()}", effective_at=happened, received_at=at(self.hours)
-            ),
-            lines,
-        )
+            lines.append(line("TRANSFER", 2, 2, **TRANSFER))
+        name, happened = f"document-{self.next_number()}", self.ago(one.ago)
+        told = header(len(lines), self.hours, document_id=name, effective_at=happened)
+        return staff.document(told, lines)
 
     def ask_count(self, one: Asked) -> Message:
         """One location is counted: one sku, or all it has, most of them as the books say."""
-        location_id, number = one.place[1], self._next()
-        as_of = self._ago(one.ago) + timedelta(seconds=number)
-        here = {
-            row["sku"]: max(0, row["on_hand"]) for row in self.engine.rows("stock") if row["location_id"] == location_id
-        }
+        location_id, number = one.place[1], self.next_number()
+        as_of = self.ago(one.ago) + timedelta(seconds=number)
+        positions = [row for row in self.engine.rows("stock") if row["location_id"] == location_id]
+        here = {row["sku"]: max(0, row["on_hand"]) for row in positions}
         rows = here if one.flag else {}
         rows[one.place[0]] = max(0, here.get(one.place[0], 0) + one.detail - 6)
         self.books.counted[location_id, format_time(as_of)] = rows
@@ -211,18 +188,16 @@ class StockCompany(Company):
         """What the stream tells may be old when it is heard."""
         rows = {(row["sku"], row["location_id"]): row for row in self.engine.rows("stock")}
         row = rows[one.place]
-        facts = {"before": 0, "available": row["available"], "marked": "problem" in row}
-        return staff.look(Seen(sku=one.place[0], location_id=one.place[1], **facts))
+        return staff.look(_seen(row, marked="problem" in row))
 
     def ask_wake(self, one: Asked) -> Message:
         return staff.wake(one.place[0])
 
-    def _ago(self, minutes: int) -> datetime:
-        return at(max(0, self.minutes - minutes) / 60)
 
-    def _next(self) -> int:
-        self.told += 1
-        return self.told
+def _seen(row: Row, *, marked: bool) -> Seen:
+    """A position as its stream tells of it."""
+    sku, location_id, available = row["sku"], row["location_id"], row["available"]
+    return Seen(sku=sku, location_id=location_id, before=0, available=available, marked=marked)
 
 
 def test_stock_is_true_whoever_does_what_and_dies_where(play: Play) -> None:

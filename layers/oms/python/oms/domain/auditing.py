@@ -9,27 +9,27 @@ changes one of the two, beside a movement that says so. History is never edited.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
 
 from oms.domain import audit_words as words
-from oms.domain import stock
-from oms.domain.changes import Backorder, backorders
+from oms.domain.audit_facts import (
+    HELD,
+    NOTHING,
+    Entry,
+    Figures,
+    Holder,
+    Movement,
+    Picture,
+    adds_up,
+    held_by_cart,
+    held_by_order,
+    queue_of,
+)
+from oms.domain.changes import Backorder
 from oms.domain.order import Order
-from oms.domain.reservations import Reservation
-from oms.domain.stock import PARTS_OF_ON_HAND, Bucket, MoveKind
-
-Figures = Mapping[Bucket, int]
-HELD = (Bucket.COMMITTED, Bucket.RESERVED)
-NOTHING: Figures = dict.fromkeys(Bucket, 0)
-
-_OF_ONE_UNIT = {
-    move.kind: move.deltas
-    for make in (stock.commit, stock.release, stock.ship, stock.not_found, stock.damage, stock.reserve, stock.unreserve)
-    for move in (make("", "", 1),)
-}
+from oms.domain.stock import Bucket
 
 
 class DriftKind(StrEnum):
@@ -51,61 +51,6 @@ class Trust(StrEnum):
     LEDGER = "LEDGER"
     POSITION = "POSITION"
     ORDERS = "ORDERS"
-
-
-class Holder(NamedTuple):
-    """Who holds units: an order, or a cart by its reservation."""
-
-    order_id: str = ""
-    reservation_id: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """What a movement did for one order or cart; `version` is 0 where it names none."""
-
-    holder: Holder
-    version: int = 0
-    committed: int = 0
-    reserved: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Movement:
-    """A row of the ledger. `is_listed`: its entries account for all it did to units promised or held."""
-
-    movement_id: str
-    location_id: str
-    changes: Figures
-    entries: tuple[Entry, ...] = ()
-
-    @property
-    def is_even(self) -> bool:
-        """Whether its legs balance, and its entries add up to what it promised and held."""
-        named = [one for one in self.entries if any(one.holder)]
-        listed = {
-            Bucket.COMMITTED: sum(one.committed for one in named),
-            Bucket.RESERVED: sum(one.reserved for one in named),
-        }
-        return adds_up(self.changes) and (
-            not named or all(self.changes.get(bucket, 0) == listed[bucket] for bucket in HELD)
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """Everything about one sku at one moment. Only orders that were read are judged; None: there is no such order.
-
-    `told` are the versions that an order's history tells of. Who is in `unreadable` can't be judged.
-    """
-
-    sku: str
-    positions: Mapping[str, Figures]
-    movements: tuple[Movement, ...] = ()
-    orders: Mapping[str, Order | None] = field(default_factory=dict)
-    told: Mapping[str, frozenset[int]] = field(default_factory=dict)
-    reservations: Mapping[str, Reservation] = field(default_factory=dict)
-    unreadable: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,44 +96,10 @@ class Drift:
     safe: Repair | None = None
 
 
-def adds_up(figures: Figures) -> bool:
-    """Whether the bucket equation holds; true of a movement as of a position."""
-    return figures.get(Bucket.ON_HAND, 0) == sum(figures.get(bucket, 0) for bucket in PARTS_OF_ON_HAND)
-
-
-def effect(kind: str, quantity: int) -> tuple[int, int]:
-    """Units (committed, reserved) that a move of this kind and quantity adds for whom it was made."""
-    deltas = _OF_ONE_UNIT.get(MoveKind(kind), {})
-    return quantity * deltas.get(Bucket.COMMITTED, 0), quantity * deltas.get(Bucket.RESERVED, 0)
-
-
-def held_by_order(order: Order) -> Counter[tuple[str, str]]:
-    """Units of stocked skus that locations hold for an order, by (sku, location_id)."""
-    held: Counter[tuple[str, str]] = Counter()
-    for one in order.fulfillments:
-        for part in one.lines:
-            units, line = part.open + part.picked, order.line(part.line_id)
-            for sku, quantity in (line.stock_units(units) if line else {part.sku: units}).items():
-                held[sku, one.location_id] += quantity
-    return +held
-
-
-def held_by_cart(reservation: Reservation) -> Counter[tuple[str, str]]:
-    """Units that a cart holds, by (sku, location_id); none once the hold has ended."""
-    held: Counter[tuple[str, str]] = Counter()
-    for line in reservation.lines if reservation.is_active else ():
-        held[line.sku, line.location_id] += line.quantity
-    return held
-
-
-def queue_of(order: Order) -> list[Backorder]:
-    """The rows that an order must have in the queues for stock."""
-    return [row for line in order.lines if line.backordered for row in backorders(order, line)]
-
-
 def examine(picture: Picture) -> list[Drift]:
     """Everything about the sku that does not agree: location by location, then the history of its movements."""
     ledger: dict[str, Counter[Bucket]] = defaultdict(Counter)
+    rows = Counter(movement.location_id for movement in picture.movements)
     for movement in picture.movements:
         ledger[movement.location_id].update(movement.changes)
     apart = _disagreements(picture)
@@ -202,7 +113,7 @@ def examine(picture: Picture) -> list[Drift]:
             ledger=_full(ledger.get(place, {})),
             held={bucket: held[place, bucket] for bucket in HELD},
             apart=tuple(apart.get(place, ())),
-            movements=sum(one.location_id == place for one in picture.movements),
+            movements=rows[place],
             unreadable=tuple(sorted(picture.unreadable)),
         )
         for place in places
@@ -256,7 +167,7 @@ class _View:
     @property
     def shares(self) -> tuple[Disagreement, ...]:
         """Whose the missing units are, where that accounts for all of them."""
-        lacking = Counter({bucket: 0 for bucket in HELD})
+        lacking = Counter(dict.fromkeys(HELD, 0))
         for one in self.apart:
             lacking[one.bucket] += one.missing
         return self.apart if all(lacking[bucket] == self.missing[bucket] for bucket in HELD) else ()
@@ -269,9 +180,7 @@ class _View:
                 lowered = {bucket: -units for bucket, units in self.missing.items()}
                 made.append(Repair(trust=Trust.LEDGER, position=lowered, ledger=NOTHING))
             if adds_up(self.stands):
-                made.append(
-                    Repair(trust=Trust.POSITION, position=NOTHING, ledger=self.missing, shares=self.shares)
-                )
+                made.append(Repair(trust=Trust.POSITION, position=NOTHING, ledger=self.missing, shares=self.shares))
         elif adds_up(self.stands):
             moved = {bucket: self.held[bucket] - self.stands[bucket] for bucket in HELD}
             both = {**NOTHING, **moved, Bucket.AVAILABLE: -sum(moved.values())}

@@ -1,0 +1,106 @@
+"""Carts, customers, the clock and everybody else, interleaved call by call and cut off anywhere: every hold ends as
+exactly one of consumed, released, expired, and its units are where the books say."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, precondition, rule
+
+from tests.integration.company import at
+from tests.integration.desk import LOST, header, line
+from tests.integration.properties import staff
+from tests.integration.properties.conftest import Play
+from tests.integration.properties.machine import MAX_AT_ONCE, Company
+from tests.integration.properties.staff import Message
+
+CARTS: tuple[dict[str, int], ...] = ({"MUG": 8}, {"MUG": 5, "BOWL": 2}, {"SET": 4}, {"KETTLE": 3}, {})
+ORDERED = ({"MUG": 8}, {"MUG": 6, "BOWL": 2}, {"SET": 5}, {"KETTLE": 2, "MUG": 1}, {"SET": 1, "MUG": 1})
+HOURS_AFTER = 3
+"""By then every hold is overdue."""
+
+
+class Asked(NamedTuple):
+    """What is asked: `kind`, of the n-th cart or order; what is in it, and for how many minutes it is held."""
+
+    kind: str
+    cart: int
+    order: int
+    content: int
+    minutes: int
+
+
+def asked(*kinds: str) -> st.SearchStrategy[Asked]:
+    """Anything of these kinds."""
+    return st.builds(
+        Asked,
+        kind=st.sampled_from(kinds),
+        cart=st.integers(1, 3),
+        order=st.integers(1, 4),
+        content=st.integers(0, 4),
+        minutes=st.integers(2, 15),
+    )
+
+
+class CartCompany(Company):
+    """Everybody who wants the units of a few carts."""
+
+    @initialize(carts=st.lists(asked("hold"), max_size=3))
+    def shop_opens(self, carts: list[Asked]) -> None:
+        """Some carts are held already."""
+        for one in carts:
+            self.do(self.ask_hold(one))
+
+    @precondition(lambda self: len(self.tasks) < MAX_AT_ONCE)
+    @rule(one=asked("hold", "hold", "give_back", "order", "order", "expire"))
+    def cart_is_moved(self, one: Asked) -> None:
+        """A message about a cart comes."""
+        self.begin(getattr(self, f"ask_{one.kind}")(one))
+
+    @precondition(lambda self: len(self.tasks) < MAX_AT_ONCE)
+    @rule(one=asked("next_step", "next_step", "next_step", "allocate", "cancel", "lose", "find"))
+    def others_act(self, one: Asked) -> None:
+        """Somebody wants the same units, or finds that they are not there."""
+        self.begin(getattr(self, f"ask_{one.kind}")(one))
+
+    def at_rest(self) -> None:
+        """Time ends every hold that nobody else has ended."""
+        self.do(staff.expire(), self.hours + HOURS_AFTER)
+        assert all(row["status"] != "ACTIVE" for row in self.engine.rows("reservations"))
+
+    def ask_hold(self, one: Asked) -> Message:
+        return staff.hold(f"cart-{one.cart}", CARTS[one.content].items(), one.minutes)
+
+    def ask_give_back(self, one: Asked) -> Message:
+        return staff.give_back(f"cart-{one.cart}")
+
+    def ask_order(self, one: Asked) -> Message:
+        return staff.order_cart(one.order, ORDERED[one.content], f"cart-{one.cart}")
+
+    def ask_expire(self, _: Asked) -> Message:
+        return staff.expire()
+
+    def ask_allocate(self, one: Asked) -> Message:
+        return staff.allocate([f"web-main-{number}" for number in range(1, one.order + 1)])
+
+    def ask_cancel(self, one: Asked) -> Message:
+        return staff.cancel(f"web-main-{one.order}")
+
+    def ask_next_step(self, one: Asked) -> Message | None:
+        return self.next_step(f"web-main-{one.order}", one.content, 0)
+
+    def ask_lose(self, one: Asked) -> Message:
+        return self._adjust(-one.content - 1)
+
+    def ask_find(self, one: Asked) -> Message:
+        return self._adjust(one.content + 1)
+
+    def _adjust(self, units: int) -> Message:
+        name, now = f"document-{self.next_number()}", at(self.hours)
+        told = header(1, document_id=name, effective_at=now, received_at=now)
+        return staff.document(told, [line("ADJUST", units, reason_code=LOST)])
+
+
+def test_every_hold_ends_once_whoever_does_what_and_dies_where(play: Play) -> None:
+    play(CartCompany)

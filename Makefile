@@ -85,6 +85,10 @@ openapi: $(STAMP) ## write docs/openapi.json from the code
 bench-stock: $(STAMP) ## what promising stock costs: CASES=hot_sku,baskets,apart ORDERS=10000
 	@$(BIN)/python -m tools.bench_stock $(if $(CASES),--cases $(CASES)) $(if $(ORDERS),--orders $(ORDERS))
 
+.PHONY: bench-e2e
+bench-e2e: $(STAMP) ## orders per second of the deployed whole on this machine: QUICK=1 for a small run
+	@$(BIN)/python -m tools.bench_e2e $(if $(filter-out 0,$(QUICK)),--quick)
+
 .PHONY: import-cost
 import-cost: $(STAMP) ## what each handler costs to import: milliseconds and modules
 	@$(BIN)/python -m tools.import_cost

@@ -130,7 +130,6 @@ def release_reservation(reservation_id: str) -> Response[Any]:
     return answer(200, _reservation(ended))
 
 
-# Last, for it fits any address: the router's own parameters refuse some characters of SKUs.
 @api.get("/availability")
 def read_availability() -> Response[Any]:
     """What may be sold of some SKUs and why; 404 for a SKU that is no product or an account never set up."""
@@ -172,6 +171,7 @@ def read_snapshot() -> Response[Any]:
     return answer(200, _reported(snapshots.report(api.path_parameter("snapshot_id"), cursor)))
 
 
+# Last, for it fits any address below: the router's own parameters refuse some characters of SKUs.
 @api.get("/stock/.+")
 def read_stock() -> Response[Any]:
     """Units by location and bucket, and in total; 404 when there never was any."""

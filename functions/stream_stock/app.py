@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -16,25 +16,17 @@ from oms.runtime.functions import environment, lambda_handler, metrics, table_pr
 from oms.runtime.queues import Queue
 from oms.stores import backorders
 from oms.stores.attribute_values import from_item
-from oms.stores.deliveries import DeliveriesStore
-from oms.stores.listings import ListingsStore
 from oms.stores.orders import OrdersStore
-from oms.stores.reference_data import ProductsStore
 from oms.stores.stock import StockStore
 from oms.stores.waits import WaitsStore
 from oms.usecases.oversold import Oversold, Seen
-from oms.usecases.publishing import Publishing
 from oms.usecases.waking import Waking
 
 RESERVE_MILLISECONDS = 10_000
 
 dynamodb, prefix = client("dynamodb"), table_prefix()
 oversold = Oversold(stock=StockStore(dynamodb, prefix), queue=Queue(client("sqs"), environment("STOCK_QUEUE_URL")))
-publishing = Publishing(
-    listings=ListingsStore(dynamodb, prefix),
-    deliveries=DeliveriesStore(dynamodb, prefix),
-    products=ProductsStore(dynamodb, prefix),
-)
+publishing = wiring.publishing()
 waking = Waking(
     orders=OrdersStore(dynamodb, prefix),
     waits=WaitsStore(dynamodb, prefix),
@@ -61,7 +53,7 @@ def _note(records: list[Record]) -> None:
         publishing.mark_changed([_sku(records[0])], now())
 
 
-def _wake(records: list[Record], go_on: Any) -> None:
+def _wake(records: list[Record], go_on: Callable[[], bool]) -> None:
     sku, gone = _sku(records[0]), _gone(records)
     if any(seen.rose for seen in _changes(records)):
         woken = waking.wake(sku, go_on=go_on)

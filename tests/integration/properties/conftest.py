@@ -23,15 +23,21 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.fixture
-def play(engine: Engine, record_property: Callable[[str, object], None]) -> Iterator[Play]:
+def play(engine: Engine, record_property: Callable[[str, object], None]) -> Play:
     """Runs a company, and notes what was run of it."""
-    yield lambda company: run(company, engine)
-    record_property(COUNTED, told(engine.counts))
+
+    def playing(company: Callable[[Engine], Company]) -> None:
+        try:
+            run(company, engine)
+        finally:
+            record_property(COUNTED, told(engine.counts))
+
+    return playing
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """One line per test, also where it ran in another process."""
     for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
         for name, value in report.user_properties:
-            if name == COUNTED and report.when == "teardown":
+            if name == COUNTED:
                 terminalreporter.write_line(f"{report.nodeid.rsplit('::', 1)[-1]}: {value}")

@@ -36,15 +36,17 @@ def asked(*kinds: str) -> st.SearchStrategy[Asked]:
     return st.builds(
         Asked,
         kind=st.sampled_from(kinds),
-        cart=st.integers(1, 3),
+        cart=st.integers(1, 2),
         order=st.integers(1, 4),
         content=st.integers(0, 4),
-        minutes=st.integers(2, 15),
+        minutes=st.integers(1, 6),
     )
 
 
 class CartCompany(Company):
-    """Everybody who wants the units of a few carts."""
+    """Everybody who wants the units of the last few carts; a hold that has ended is history."""
+
+    carts = orders = 0
 
     @initialize(carts=st.lists(asked("hold"), max_size=3))
     def shop_opens(self, carts: list[Asked]) -> None:
@@ -69,26 +71,36 @@ class CartCompany(Company):
         self.do(staff.expire(), self.hours + HOURS_AFTER)
         assert all(row["status"] != "ACTIVE" for row in self.engine.rows("reservations"))
 
+    def cart(self, one: Asked) -> str:
+        """One of the last carts."""
+        return f"cart-{max(1, self.carts + 1 - one.cart)}"
+
+    def placed(self, one: Asked) -> int:
+        """One of the last orders."""
+        return max(1, self.orders + 1 - one.order)
+
     def ask_hold(self, one: Asked) -> Message:
-        return staff.hold(f"cart-{one.cart}", CARTS[one.content].items(), one.minutes)
+        self.carts += 1
+        return staff.hold(f"cart-{self.carts}", CARTS[one.content].items(), one.minutes)
 
     def ask_give_back(self, one: Asked) -> Message:
-        return staff.give_back(f"cart-{one.cart}")
+        return staff.give_back(self.cart(one))
 
     def ask_order(self, one: Asked) -> Message:
-        return staff.order_cart(one.order, ORDERED[one.content], f"cart-{one.cart}")
+        self.orders += 1
+        return staff.order_cart(self.orders, ORDERED[one.content], self.cart(one))
 
     def ask_expire(self, _: Asked) -> Message:
         return staff.expire()
 
     def ask_allocate(self, one: Asked) -> Message:
-        return staff.allocate([f"web-main-{number}" for number in range(1, one.order + 1)])
+        return staff.allocate([f"web-main-{number}" for number in range(self.placed(one), self.orders + 1)])
 
     def ask_cancel(self, one: Asked) -> Message:
-        return staff.cancel(f"web-main-{one.order}")
+        return staff.cancel(f"web-main-{self.placed(one)}")
 
     def ask_next_step(self, one: Asked) -> Message | None:
-        return self.next_step(f"web-main-{one.order}", one.content, 0)
+        return self.next_step(f"web-main-{self.placed(one)}", one.content, 0)
 
     def ask_lose(self, one: Asked) -> Message:
         return self._adjust(-one.content - 1)

@@ -81,10 +81,10 @@ class StockCompany(Company):
         for one in orders:
             self.do(self.ask_place(one))
             for _ in range(steps):
-                self.do(self.ask_next_step(one))
+                self.do(self.ask_next_step(one._replace(order=1)))
 
     @precondition(lambda self: len(self.tasks) < MAX_AT_ONCE)
-    @rule(one=asked(*["next_step"] * 6, "allocate", "evaluate", "report", "report", "cancel", "edit", "wait"))
+    @rule(one=asked(*["next_step"] * 6, "place", "allocate", "evaluate", "report", "report", "cancel", "edit", "wait"))
     def order_is_worked_on(self, one: Asked) -> None:
         """A message about orders comes."""
         self.begin(getattr(self, f"ask_{one.kind}")(one))
@@ -120,37 +120,44 @@ class StockCompany(Company):
             if line.line_id == part.line_id
         )
 
+    def name(self, one: Asked) -> str:
+        """One of the last orders that were placed."""
+        return order_id(max(1, len(self.placed) + 1 - one.order))
+
     def ask_place(self, one: Asked) -> Message:
-        basket = BASKETS[one.detail % len(BASKETS)]
-        facts = {"placed_at": NOON + timedelta(minutes=self.minutes)}
-        order = self.placed.setdefault(order_id(one.order), incoming(one.order, dict(basket), **facts))
-        return staff.take(order)
+        """Another order, express or not."""
+        basket, number = BASKETS[one.detail % len(BASKETS)], len(self.placed) + 1
+        facts: dict[str, Any] = {"placed_at": NOON + timedelta(minutes=self.minutes)}
+        if one.flag:
+            facts["service_level"] = "EXPRESS"
+        self.placed[order_id(number)] = incoming(number, dict(basket), **facts)
+        return staff.take(self.placed[order_id(number)])
 
     def ask_edit(self, one: Asked) -> Message | None:
-        order = self.placed.get(order_id(one.order))
+        order = self.placed.get(self.name(one))
         return staff.take(staff.with_less(order, one.units, at(self.hours))) if order else None
 
     def ask_allocate(self, one: Asked) -> Message:
-        return staff.allocate(sorted(self.placed) if one.flag else [order_id(one.order)])
+        return staff.allocate(sorted(self.placed) if one.flag else [self.name(one)])
 
     def ask_evaluate(self, one: Asked) -> Message:
-        return staff.evaluate(order_id(one.order))
+        return staff.evaluate(self.name(one))
 
     def ask_wait(self, one: Asked) -> Message:
-        return staff.await_stock(order_id(one.order), f"token-{self.minutes}", self.hours)
+        return staff.await_stock(self.name(one), f"token-{self.minutes}", self.hours)
 
     def ask_cancel(self, one: Asked) -> Message:
-        return staff.cancel(order_id(one.order))
+        return staff.cancel(self.name(one))
 
     def ask_report(self, one: Asked) -> Message | None:
-        order = self.order(order_id(one.order))
+        order = self.order(self.name(one))
         return self.report(order, one.detail, one.ago) if order else None
 
     def ask_next_step(self, one: Asked) -> Message | None:
-        """The order gets on, or comes in."""
-        if order_id(one.order) not in self.placed:
+        """The order gets on, the first of all comes in."""
+        if not self.placed:
             return self.ask_place(one)
-        return self.next_step(order_id(one.order), one.detail, one.ago)
+        return self.next_step(self.name(one), one.detail, one.ago)
 
     def ask_document(self, one: Asked) -> Message:
         """A line of its own, and often a transfer beside it."""

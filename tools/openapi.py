@@ -14,7 +14,8 @@ from samcli.yamlhelper import yaml_parse
 
 from oms.domain import errors, requests
 from oms.runtime.http_api import JSON
-from tools.openapi_operations import DOCUMENT_PARTS, OPERATIONS, ErrorAnswer, GatewayRefusal, Operation
+from tools.openapi_answers import ErrorAnswer, GatewayRefusal
+from tools.openapi_operations import DOCUMENT_PARTS, OPERATIONS, Operation
 
 ROOT = Path(__file__).resolve().parents[1]
 PATH = ROOT / "docs" / "openapi.json"

@@ -22,7 +22,7 @@ POP_UP_SECRET = "what-the-pop-up-shop-signs-with"
 
 # The demonstration counts what its orders cost, so it has the system for itself; the books are looked at when all has
 # happened, and permissions are judged by the calls that all the others made.
-PLACES = {"test_demonstration": 0, "test_books": 2, "test_permissions": 3}
+PLACES = {"test_demonstration": 0, "test_audit": 2, "test_books": 2, "test_permissions": 3}
 USUAL_PLACE = 1
 
 

@@ -99,13 +99,13 @@ def test_nothing_is_said_of_what_nobody_sells(company: Company) -> None:
 
 
 def test_units_that_an_order_waits_for_are_sold_on_no_channel_until_it_is_cancelled(company: Company) -> None:
-    sku = stocked(company, WH_RENO=10)
+    sku = stocked(company)
     order_id = company.buy(sku, 12)
     company.until_it_has(order_id, waiting_for="STOCK")
-    assert company.call("POST", f"/orders/{order_id}/holds", {"type": "FRAUD_CHECK"}).status == 200
-    company.receive(sku, STORE, 3)
-    company.until("there are none to sell", lambda: figures(company, sku)["available_to_sell"] == 0)
-    company.until("it would be told so", lambda: would_be_told(company, sku) == 0, LONG_SECONDS)
+    company.receive(sku, WAREHOUSE, 10)
+    found = figures(company, sku)
+    assert (found["network"]["sellable"], found["network"]["backordered"], found["available_to_sell"]) == (10, 12, 0)
+    company.until("the shop would be told of none", lambda: would_be_told(company, sku) == 0, LONG_SECONDS)
     assert company.call("POST", f"/orders/{order_id}/cancellations", {"reason": "NO_STOCK"}).status == 200
-    company.until("all may be sold", lambda: figures(company, sku)["available_to_sell"] == 11)
-    company.until("it would be told so", lambda: would_be_told(company, sku) == 11, LONG_SECONDS)
+    company.until("the shop would be told of all", lambda: would_be_told(company, sku) == 10, LONG_SECONDS)
+    assert figures(company, sku)["available_to_sell"] == 10

@@ -61,6 +61,21 @@ def test_repeated_reports_change_nothing(stage: Stage) -> None:
     assert everything(stage) == before
 
 
+def test_forty_lines_that_leave_in_a_parcel_each_are_booked_from_one_batch(stage: Stage) -> None:
+    made = worker()
+    opening = shelve(stage, {f"SKU-{number}": 1 for number in range(1, 41)})
+    order = released(made, lines={sku: 1 for sku, _ in opening})
+    parcels = [
+        report("shipped", order, shipment_id=f"p{number}", lines={line.line_id: 1})
+        for number, line in enumerate(order.lines, start=1)
+    ]
+    assert not made.report(*parcels).failed
+    after = stage.order(order_id())
+    assert after.status is OrderStatus.SHIPPED
+    assert len(after.fulfillments[0].shipments) == 40
+    balance(stage, opening)
+
+
 def test_two_parcels_ship_and_arrive_one_after_the_other(stage: Stage) -> None:
     made = worker()
     order = released(made)

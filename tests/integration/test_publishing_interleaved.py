@@ -16,10 +16,9 @@ from oms.domain.stock import StockPosition
 from oms.stores.deliveries import DeliveriesStore
 from tests.integration.company import at
 from tests.integration.interleaving import Actor, stop_here, watch_calls
+from tests.integration.listed import ROW, Desk, begin_anew, listing, open_shelves, row
 from tests.integration.stage import Stage
-from tests.integration.test_publishing import ROW, Desk, begin_anew, listing, row, shelves
 
-__all__ = ["shelves"]
 MAX_STEPS = 2_000
 MAX_DEATHS = 3
 DEATHS = 0.05
@@ -96,6 +95,11 @@ class Street:
                 if actor.undone:
                     self.begin(actor.work)
         raise AssertionError("it never ends")
+
+
+@pytest.fixture
+def shelves(stage: Stage) -> Stage:
+    return open_shelves(stage)
 
 
 @pytest.mark.parametrize("first", range(0, EXAMPLES, EXAMPLES // 2))

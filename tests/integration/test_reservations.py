@@ -94,6 +94,12 @@ def test_what_is_short_for_a_known_destination_is_named(desk: Desk) -> None:
     assert short.value.shortages == {"BOWL": 1, "MUG": 1}
 
 
+def test_what_a_named_line_took_is_not_there_for_the_line_that_is_routed(stage: Stage, desk: Desk) -> None:
+    desk.hold(("MUG", 8, "WH-EAST"), ("MUG", 3), ship_to=NEW_JERSEY)
+    assert held_by_carts(stage) == {EAST: 8, WEST: 3}
+    agrees(stage)
+
+
 def test_a_location_that_takes_no_work_holds_nothing(stage: Stage, desk: Desk) -> None:
     stage.put("locations", LOCATIONS[0].__class__(location_id="WH-OLD", status=LocationStatus.CLOSED))
     stage.put("stock", StockPosition(sku="MUG", location_id="WH-OLD", on_hand=90, available=90))

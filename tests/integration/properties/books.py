@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from oms.domain.changes import backorders
+from oms.domain.incoming import FulfillmentReport
 from oms.domain.order import Order
 from oms.stores.documents import from_document
 from tests.integration.properties.engine import Engine, Row
@@ -22,6 +23,7 @@ TAKEN_FROM_AVAILABLE = {"COMMIT": -1, "RELEASE": 1, "RESERVE": -1, "UNRESERVE": 
 """What asks for units that must be there, and what gives such units back. All else is told, and never refused."""
 
 HELD_FOR_ORDERS = {"COMMIT": 1, "RELEASE": -1, "SHIP": -1, "NOT_FOUND": -1, "DAMAGE": -1}
+MISSING = {"fulfillment.short_picked", "fulfillment.rejected"}
 ENDED = {"CONSUMED", "RELEASED", "EXPIRED"}
 
 Key = tuple[str, str]
@@ -29,10 +31,11 @@ Key = tuple[str, str]
 
 @dataclass
 class Books:
-    """The tables as they were last seen, and what was counted: units by (location_id, as_of), None for all left out."""
+    """The tables as they were last seen, and what was told: counted units by (location_id, as_of), and reports."""
 
     engine: Engine
     counted: dict[Key, Mapping[str, int]] = field(default_factory=dict)
+    reports: list[FulfillmentReport] = field(default_factory=list)
     before: dict[str, dict[Any, Row]] = field(default_factory=dict)
     opening: dict[Key, int] = field(default_factory=dict)
 
@@ -124,6 +127,7 @@ class Books:
         for row in now["orders"].values():
             order = from_document(Order, row)
             _quantities(order)
+            self._told_once(order)
             held.update(_held(order))
             for line in order.lines:
                 waits = backorders(order, line) if line.backordered else ()
@@ -136,6 +140,19 @@ class Books:
         for (_, sku, location_id), units in held.items():
             committed[sku, location_id] += units
         assert +committed == _bucket(now["stock"], "committed")
+
+    def _told_once(self, order: Order) -> None:
+        """However often a location's report comes: no more is missing, and no more is in a parcel, than it told."""
+        for one in order.fulfillments:
+            told = [report for report in self.reports if report.fulfillment_id == one.fulfillment_id]
+            missing = [report.lines for report in told if report.type in MISSING]
+            for part in one.lines:
+                most = sum(lines.get(part.line_id, 0) if lines else part.assigned for lines in missing)
+                assert part.shorted <= most, (order.order_id, part)
+            parcels = {report.shipment_id: report.lines for report in told}
+            for parcel in one.shipments:
+                packed = {line.line_id: line.quantity for line in parcel.lines}
+                assert packed.items() <= parcels[parcel.shipment_id].items(), (order.order_id, parcel)
 
     def _holds(self, now: dict[str, dict[Any, Row]]) -> None:
         """A hold ends as exactly one of consumed, released, expired; it took its units once and gave them back once."""

@@ -97,7 +97,9 @@ class Company(RuleBasedStateMachine):
         if not works:
             return None
         work = works[choice % len(works)]
-        return staff.report(report_of(work, choice, self.next_number(), self.ago(minutes_ago)))
+        said = report_of(work, choice, self.next_number(), self.ago(minutes_ago))
+        self.books.reports.append(said)
+        return staff.report(said)
 
     def next_number(self) -> int:
         """A number nobody else has."""
@@ -108,13 +110,23 @@ class Company(RuleBasedStateMachine):
         """So many minutes before now."""
         return at(max(0, self.minutes - minutes) / 60)
 
-    def begin(self, message: Message | None) -> None:
+    def begin(self, message: Message | None) -> Task | None:
         """A message is handed to a worker, who stands before his first call."""
         self.minutes += 1
         self._count("steps")
-        if message:
-            self.heard.append(message)
-            self._hand_out(message)
+        if message is None:
+            return None
+        self.heard.append(message)
+        return self._hand_out(message)
+
+    def meet(self, first: Message | None, calls: int, second: Callable[[], Message | None]) -> None:
+        """Somebody makes some calls, then somebody else does all of his work, then the first may go on."""
+        held_up = self.begin(first)
+        if held_up:
+            self._make_calls(held_up, calls)
+        between = self.begin(second())
+        if between:
+            self._finish(between)
 
     @precondition(lambda self: self.tasks)
     @rule(who=someone, calls=st.integers(1, 5))

@@ -17,6 +17,7 @@ from tests.integration.properties.staff import Message
 
 CARTS: tuple[dict[str, int], ...] = ({"MUG": 8}, {"MUG": 5, "BOWL": 2}, {"SET": 4}, {"KETTLE": 3}, {})
 ORDERED = ({"MUG": 8}, {"MUG": 6, "BOWL": 2}, {"SET": 5}, {"KETTLE": 2, "MUG": 1}, {"SET": 1, "MUG": 1})
+MEETING = ("hold", "give_back", "order", "order", "expire", "next_step", "cancel", "lose")
 HOURS_AFTER = 3
 """By then every hold is overdue."""
 
@@ -58,13 +59,25 @@ class CartCompany(Company):
     @rule(one=asked("hold", "hold", "give_back", "order", "order", "expire"))
     def cart_is_moved(self, one: Asked) -> None:
         """A message about a cart comes."""
-        self.begin(getattr(self, f"ask_{one.kind}")(one))
+        self.begin(self.ask(one))
 
     @precondition(lambda self: len(self.tasks) < MAX_AT_ONCE)
     @rule(one=asked("next_step", "next_step", "next_step", "allocate", "cancel", "lose", "find"))
     def others_act(self, one: Asked) -> None:
         """Somebody wants the same units, or finds that they are not there."""
-        self.begin(getattr(self, f"ask_{one.kind}")(one))
+        self.begin(self.ask(one))
+
+    @precondition(lambda self: len(self.tasks) < MAX_AT_ONCE - 1)
+    @rule(one=asked(*MEETING), other=asked(*MEETING), calls=st.integers(1, 10), same=st.booleans())
+    def two_want_the_same(self, one: Asked, other: Asked, calls: int, same: bool) -> None:
+        """In the middle of one's work another does his: on the same cart, the same order, or the same message."""
+        message = self.ask(one)
+        self.meet(message, calls, lambda: message if same else self.ask(other._replace(cart=one.cart, order=one.order)))
+
+    def ask(self, one: Asked) -> Message | None:
+        """The message that asks for it."""
+        message: Message | None = getattr(self, f"ask_{one.kind}")(one)
+        return message
 
     def at_rest(self) -> None:
         """Time ends every hold that nobody else has ended."""

@@ -39,6 +39,7 @@ DOCUMENTS: tuple[tuple[str, int, dict[str, Any]], ...] = (
     ("EXPECT", 1, {"reference": "PO-1", "expected_at": at(48)}),
     ("RECEIVE", 1, {"reference": "PO-1"}),
 )
+MEETING = ("next_step", "next_step", "report", "cancel", "edit", *["document"] * 4, *["count"] * 4, "replan")
 TRANSFER: dict[str, Any] = {"sku": "MUG", "location_id": "WH-EAST", "to_location_id": "WH-WEST"}
 
 
@@ -87,13 +88,26 @@ class StockCompany(Company):
     @rule(one=asked(*["next_step"] * 6, "place", "allocate", "evaluate", "report", "report", "cancel", "edit", "wait"))
     def order_is_worked_on(self, one: Asked) -> None:
         """A message about orders comes."""
-        self.begin(getattr(self, f"ask_{one.kind}")(one))
+        self.begin(self.ask(one))
 
     @precondition(lambda self: len(self.tasks) < MAX_AT_ONCE)
     @rule(one=asked("document", "document", "count", "count", "replan", "look", "wake"))
     def stock_is_told_of(self, one: Asked) -> None:
         """A message about stock comes."""
-        self.begin(getattr(self, f"ask_{one.kind}")(one))
+        self.begin(self.ask(one))
+
+    @precondition(lambda self: len(self.tasks) < MAX_AT_ONCE - 1)
+    @rule(one=asked(*MEETING), other=asked(*MEETING), calls=st.integers(1, 14), same=st.booleans())
+    def two_want_the_same(self, one: Asked, other: Asked, calls: int, same: bool) -> None:
+        """In the middle of one's work another does his: on the same position, the same order, or the same message."""
+        other = other._replace(place=one.place, order=one.order, ago=one.ago + other.ago)
+        message = self.ask(one)
+        self.meet(message, calls, lambda: message if same else self.ask(other))
+
+    def ask(self, one: Asked) -> Message | None:
+        """The message that asks for it."""
+        message: Message | None = getattr(self, f"ask_{one.kind}")(one)
+        return message
 
     def at_rest(self) -> None:
         """Once all is planned anew, only work that locations have already may want what is not there."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from oms.runtime import clients
 from oms.stores.reference_data import ProductsStore, SettingsStore
 from tests.integration.company import at
+from tests.integration.listed import Desk
 from tests.integration.samples import MainStreet
 from tests.integration.stage import PREFIX, Stage
-from tests.integration.test_publishing import Desk
 from tools import seed
 
 

@@ -23,6 +23,10 @@ A position takes two of the 100 actions of a transaction (the position and its m
 """
 
 
+MAX_CLAIMS = 15
+"""Positions that a change may have to leave something at, beside those it takes from."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Who acts, when, and by which rules: all that a decision may know beside the order."""
@@ -55,14 +59,25 @@ class Backorder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Units that must stay available at a position when a change is written: older orders wait for them."""
+
+    sku: str
+    location_id: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderChange:
     """One step of one order. It is committed only if the stored version is still `order.version - 1`.
 
-    `reservation` is the next version of the cart's hold that the order consumes, under the same rule.
+    `reservation` is the next version of the cart's hold that the order consumes, under the same rule. `claims` are
+    what it must leave to others; no more than MAX_CLAIMS.
     """
 
     order: Order
     moves: tuple[StockMove, ...] = ()
+    claims: tuple[Claim, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
     references: tuple[str, ...] = ()
     backorders_added: tuple[Backorder, ...] = ()
@@ -111,7 +126,7 @@ class StockChange:
     """Stock moved though no order asks. Booked at most once: `change_id` and `effective_at` are its identity.
 
     `at` is when it is written. With a `reservation` (its next version), the reservation's version is its identity.
-    A `count` or an `expectation` is booked only on the position as it was read.
+    A `count` or an `expectation` is booked only on the position as it was read. `claims` as in OrderChange.
     """
 
     change_id: str
@@ -119,6 +134,7 @@ class StockChange:
     at: datetime
     actor: str
     moves: tuple[StockMove, ...] = ()
+    claims: tuple[Claim, ...] = ()
     reason_code: str = ""
     count: Count | None = None
     expectation: Expectation | None = None
@@ -180,6 +196,7 @@ def fold(changes: Sequence[OrderChange]) -> OrderChange:
     return OrderChange(
         order=replace(last, version=first_version, events=events),
         moves=tuple(move for change in changes for move in change.moves),
+        claims=next((change.claims for change in reversed(changes) if change.claims), ()),
         deliveries=tuple(one for change in changes for one in change.deliveries),
         references=tuple(dict.fromkeys(one for change in changes for one in change.references)),
         backorders_added=tuple(row for row, waits in rows.values() if waits),

@@ -160,7 +160,8 @@ class GroupCommit:
 
     def _prepare(self, place: int, change: C, work: _Work[C]) -> None:
         """Makes ready what the change writes; what can't be written is this change's failure and no other's."""
-        one: Prepared[C] = Prepared(place, change, by_position(change.moves))
+        claims = {(claim.sku, claim.location_id): claim.quantity for claim in change.claims}
+        one: Prepared[C] = Prepared(place, change, by_position(change.moves), claims=claims)
         try:
             if isinstance(change, OrderChange):
                 self._prepare_order(one, change)
@@ -185,7 +186,7 @@ class GroupCommit:
         one.others += [{"Delete": self._backorders.delete_action(row)} for row in change.backorders_removed]
         parts = len(order.lines) + sum(len(work.lines) for work in order.fulfillments)
         one.size = _BYTES_OF_A_DOCUMENT + _BYTES_OF_A_LINE * parts + _BYTES_OF_AN_EVENT * len(order.events)
-        actions = len(one.guards) + len(one.others) + 2 * len(one.moves)
+        actions = len(one.guards) + len(one.others) + len(one.moves) + len(one.positions)
         if actions > MAX_ACTIONS:
             raise InvariantBroken(f"{order.order_id}: a change of {actions} actions")
 
@@ -198,7 +199,7 @@ class GroupCommit:
             one.own = frozenset({(basis.sku, basis.location_id)})
         if not one.guards and not one.positions:
             raise InvariantBroken(f"{change.change_id} changes nothing")
-        if len(one.guards) + 2 * len(one.positions) > MAX_ACTIONS:
+        if len(one.guards) + len(one.moves) + len(one.positions) > MAX_ACTIONS:
             raise InvariantBroken(f"{change.change_id}: too many positions for one change")
 
     def _contact_action(self, change: OrderChange) -> Any:

@@ -40,7 +40,8 @@ class Prepared(Generic[C]):
     """A change with all that it writes beside shared stock, made once however often it is packed.
 
     `guards` are its documents, each put under a condition; `others` need none. `own` positions (a count, an
-    expectation) are updated for this change alone; `documented` changes have movement rows of their own.
+    expectation) are updated for this change alone; `documented` changes have movement rows of their own. `claims`
+    are the units that must stay available at a position.
     """
 
     place: int
@@ -49,13 +50,14 @@ class Prepared(Generic[C]):
     guards: list[tuple[Role, Action]] = field(default_factory=list)
     others: list[Action] = field(default_factory=list)
     own: frozenset[Position] = frozenset()
+    claims: dict[Position, int] = field(default_factory=dict)
     documented: bool = False
     size: int = 0
 
     @property
     def positions(self) -> set[Position]:
-        """Every position it touches."""
-        return set(self.moves) | self.own
+        """Every position it touches or must leave something at."""
+        return {*self.moves, *self.own, *self.claims}
 
     @property
     def is_one_document(self) -> bool:

@@ -46,15 +46,23 @@ class StockStore:
         item = self.table.get({"sku": sku, "location_id": location_id})
         return decode(item) if item else StockPosition(sku=sku, location_id=location_id)
 
-    def update_action(self, position: tuple[str, str], moves: Sequence[StockMove], now: datetime) -> Any:
-        """The update that adds moves to a position, refused if they take more than there is (`required`), or if
-        units came or went before the position was last counted (`after_count`)."""
+    def update_action(
+        self, position: tuple[str, str], moves: Sequence[StockMove], now: datetime, claimed: int = 0
+    ) -> Any:
+        """The update that adds moves to a position, refused if they take more than there is (`required`) or leave
+        less than is claimed, or if units came or went before the position was last counted (`after_count`)."""
         adds, sets, values = _additions(moves, now)
         needed = required(moves)
+        if claimed:
+            needed[Bucket.AVAILABLE] = needed.get(Bucket.AVAILABLE, 0) + claimed
         conditions = [f"#{bucket} >= :needed_{bucket}" for bucket in needed]
         values |= {f":needed_{bucket}": units for bucket, units in needed.items()}
         conditions += _not_counted_since(moves, values)
         return self._update(position, f"ADD {adds} SET {sets}", values, conditions)
+
+    def claim_action(self, position: tuple[str, str], claimed: int) -> Any:
+        """The check that so many units stay available at a position that nothing is taken from."""
+        return self.table.check_action(self._key(position), "#available >= :claimed", {":claimed": claimed})
 
     def count_action(self, count: Count, moves: Sequence[StockMove], now: datetime) -> Any:
         """The update that books a count: on the position as it was read, and never an older count than the last."""
@@ -83,8 +91,10 @@ class StockStore:
     def _update(
         self, position: tuple[str, str], expression: str, values: dict[str, Any], conditions: Sequence[str]
     ) -> Any:
-        key = dict(zip(("sku", "location_id"), position, strict=True))
-        return self.table.update_action(key, expression, values, " AND ".join(conditions))
+        return self.table.update_action(self._key(position), expression, values, " AND ".join(conditions))
+
+    def _key(self, position: tuple[str, str]) -> dict[str, str]:
+        return dict(zip(("sku", "location_id"), position, strict=True))
 
     def mark_problem(self, sku: str, location_id: str, now: datetime) -> bool:
         """Shows a position that promised more than there is in `by_problem`; False if it shows, or has recovered."""

@@ -117,6 +117,10 @@ class Table:
         """The parameters of a delete, alone or as a transaction's action."""
         return {"TableName": self.name, "Key": to_item(key)} | _conditional(condition, values)
 
+    def check_action(self, key: Mapping[str, Any], condition: str, values: Mapping[str, Any]) -> Any:
+        """The parameters of a transaction's check: nothing is written there, the condition must hold."""
+        return {"TableName": self.name, "Key": to_item(key)} | _conditional(condition, values)
+
     def query(
         self,
         condition: str,

@@ -59,6 +59,7 @@ class Transaction(Generic[C]):
         self._stock = stock
         self._movements = movements
         self._now = max(_written_at(one.change) for one in self._changes)
+        self._claims = _last_claims(self._changes)
         self.parts = [*self._guards(), *self._positions(), *self._rows(), *self._others()]
 
     @property
@@ -95,8 +96,12 @@ class Transaction(Generic[C]):
     def _positions(self) -> Iterable[Part[C]]:
         for position, wanting in self._by_position().items():
             moves = [move for one in wanting for move in one.moves.get(position, [])]
-            action = self._position_action(position, wanting, moves)
-            yield Part(Role.POSITION, {"Update": action}, wanting, position)
+            if moves or any(position in one.own for one in wanting):
+                action = self._position_action(position, wanting, moves)
+                yield Part(Role.POSITION, {"Update": action}, wanting, position)
+            elif self._claims.get(position):
+                check = self._stock.claim_action(position, self._claims[position])
+                yield Part(Role.POSITION, {"ConditionCheck": check}, wanting, position)
 
     def _position_action(self, position: Position, wanting: list[Prepared[C]], moves: list[StockMove]) -> Action:
         basis = next((_basis(one.change) for one in wanting if position in one.own), None)
@@ -106,7 +111,7 @@ class Transaction(Generic[C]):
         elif isinstance(basis, Expectation):
             action = self._stock.expectation_action(basis, moves, self._now)
         else:
-            action = self._stock.update_action(position, moves, self._now)
+            action = self._stock.update_action(position, moves, self._now, self._claims.get(position, 0))
         return action
 
     def _rows(self) -> Iterable[Part[C]]:
@@ -128,6 +133,16 @@ class Transaction(Generic[C]):
             for position in sorted(one.positions):
                 wanting.setdefault(position, []).append(one)
         return wanting
+
+
+def _last_claims(changes: Iterable[Prepared[Any]]) -> dict[Position, int]:
+    """What must stay available once all are written: what the last to take of a sku must leave. Those who wait before
+    an earlier one wait before it too."""
+    claims: dict[Position, int] = {}
+    for one in changes:
+        skus = {sku for sku, _ in one.claims}
+        claims = {position: units for position, units in claims.items() if position[0] not in skus} | one.claims
+    return claims
 
 
 def book_after_count(wanting: Iterable[Prepared[C]], position: Position, stored: StockPosition | None) -> bool:
@@ -152,10 +167,12 @@ class Shortage(Generic[C]):
     stored: StockPosition | None
     wanted_by: list[Prepared[C]]
 
-    def has_room(self, moves: Iterable[StockMove]) -> bool:
-        """Whether the position as it is bears these moves."""
+    def has_room(self, moves: Iterable[StockMove], claimed: int) -> bool:
+        """Whether the position as it is bears these moves and leaves what is claimed."""
         there = {bucket: getattr(self.stored, bucket) if self.stored else 0 for bucket in Bucket}
-        return all(units <= there[bucket] for bucket, units in required(moves).items())
+        there[Bucket.AVAILABLE] -= claimed
+        needed = {Bucket.AVAILABLE: 0} if claimed else {}
+        return all(units <= there[bucket] for bucket, units in (needed | required(moves)).items())
 
 
 def served_first(shortages: Sequence[Shortage[C]]) -> list[tuple[Prepared[C], list[Shortage[C]]]]:
@@ -167,9 +184,10 @@ def served_first(shortages: Sequence[Shortage[C]]) -> list[tuple[Prepared[C], li
     kept: dict[Position, list[StockMove]] = {shortage.position: [] for shortage in shortages}
     out = []
     for _, one in sorted(wanting.items()):
-        asked = [shortage for shortage in shortages if shortage.position in one.moves]
-        wanted = {shortage.position: kept[shortage.position] + one.moves[shortage.position] for shortage in asked}
-        short = [shortage for shortage in asked if not shortage.has_room(wanted[shortage.position])]
+        asked = [shortage for shortage in shortages if shortage.position in one.positions]
+        wanted = {where.position: kept[where.position] + one.moves.get(where.position, []) for where in asked}
+        claimed = one.claims
+        short = [where for where in asked if not where.has_room(wanted[where.position], claimed.get(where.position, 0))]
         if short:
             out.append((one, short))
         else:

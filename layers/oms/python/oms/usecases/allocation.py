@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from oms.domain.progress import unallocated_units
 from oms.usecases.sourcing import needed_units
 
 if TYPE_CHECKING:
+    from oms.domain.routing import RoutingPlan
     from oms.runtime.executions import Executions
     from oms.stores.group_commit import CommitResult, GroupCommit
     from oms.stores.orders import OrdersStore
@@ -147,8 +148,7 @@ class Allocation:
         except NoRoute:
             batch.settle(order.order_id, failure(NoRoute))
             return None
-        view.consume(order, plan)
-        return allocate(order, plan, context)
+        return _take(order, plan, view, context)
 
     def _plan_short(
         self, batch: _Batch, order: Order, short: Mapping[str, int], view: StockView, context: Context
@@ -185,8 +185,7 @@ class Allocation:
             except NoRoute:
                 break
             else:
-                view.consume(order, plan)
-                return allocate(order, plan, context), short
+                return _take(order, plan, view, context), short
         return None, short
 
     def _answer_all(self, requests: Sequence[AllocationRequest], batch: _Batch) -> dict[str, str]:
@@ -206,6 +205,13 @@ class Allocation:
         except Retryable as error:
             return str(error)
         return ""
+
+
+def _take(order: Order, plan: RoutingPlan, view: StockView, context: Context) -> OrderChange:
+    """The change that takes what the plan says, and leaves what older orders wait for."""
+    view.consume(order, plan)
+    change = allocate(order, plan, context)
+    return replace(change, claims=view.claims(change.moves, queue_place(order)))
 
 
 def _settle_rest(order: Order, short: Mapping[str, int], context: Context) -> OrderChange | None:

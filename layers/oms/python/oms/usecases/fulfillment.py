@@ -170,9 +170,10 @@ class Fulfilling:
                 continue
             if step is None:
                 continue
-            if touches(step) > room:
+            needed = touches(step) + len(step.references)
+            if steps and needed > room:
                 break
-            room -= touches(step)
+            room -= needed
             steps.append(step)
             order = step.order
         return fold(steps) if steps else None

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from oms.domain import stock
 from oms.domain.catalog import LocationStatus
-from oms.domain.changes import Context, queue_place
+from oms.domain.changes import Claim, Context, queue_place
 from oms.domain.errors import (
     InvalidMessage,
     KeyReused,
@@ -72,8 +73,8 @@ class Reservations:
             known = self.reservations.get(cart.reservation_id)
             if known is not None:
                 return Held(_same(known, cart), created=False)
-            made = self._plan(cart, Context(now=now, actor=actor, policy=self.sourcing.settings.policy()))
-            result = self.commit.commit_one(booking(made, taking(made), actor, now))
+            made, claims = self._plan(cart, Context(now=now, actor=actor, policy=self.sourcing.settings.policy()))
+            result = self.commit.commit_one(replace(booking(made, taking(made), actor, now), claims=claims))
             if result.error:
                 raise result.error
             if result.committed:
@@ -107,14 +108,16 @@ class Reservations:
                 return ended
         raise WriteConflict(f"reservation {reservation_id}: others always wrote first")
 
-    def _plan(self, cart: Cart, context: Context) -> Reservation:
-        lines = self._choose(cart, context) if cart.lines else ()
-        return reserve(
+    def _plan(self, cart: Cart, context: Context) -> tuple[Reservation, tuple[Claim, ...]]:
+        """The hold, and what it must leave to those who wait."""
+        lines, claims = self._choose(cart, context) if cart.lines else ((), ())
+        made = reserve(
             cart.reservation_id, lines, minutes=cart.minutes, content_hash=cart.content_hash, now=context.now
         )
+        return made, claims
 
-    def _choose(self, cart: Cart, context: Context) -> tuple[ReservedLine, ...]:
-        """The positions to hold, on the stock as it is."""
+    def _choose(self, cart: Cart, context: Context) -> tuple[tuple[ReservedLine, ...], tuple[Claim, ...]]:
+        """The positions to hold, on the stock as it is, and what is to be left there."""
         active = self._active_locations(cart)
         products = self.products.get_many(line.sku for line in cart.lines)
         products |= self.products.get_many(one.sku for kit in products.values() for one in kit.kit_components)
@@ -123,7 +126,9 @@ class Reservations:
         spare = {sku: view.spare(sku, queue_place(order)) for sku in needed_units(order)}
         shelves = Shelves({one: here for one, here in view.available.items() if one in active}, spare)
         self._fill(cart, order, view, shelves)
-        return held(shelves)
+        lines = held(shelves)
+        moves = [stock.reserve(line.sku, line.location_id, line.quantity) for line in lines]
+        return lines, replace(view, available=shelves.left).claims(moves, queue_place(order))
 
     def _active_locations(self, cart: Cart) -> set[str]:
         """Where units may be held. Raises InvalidMessage or NoRoute for a named location that is none of these."""
@@ -147,7 +152,8 @@ class Reservations:
             return
         rest = replace(order, lines=tuple(others))
         try:
-            hold_routed(rest, self.sourcing.route(rest, replace(view, available=shelves.left)), shelves)
+            left = replace(view, available=shelves.left, candidates=[])
+            hold_routed(rest, self.sourcing.route(rest, left), shelves)
         except OutOfStock as short:
             shelves.short.update(short.shortages)
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from oms.domain.catalog import Location, LocationStatus
-from oms.domain.changes import Backorder, queue_place
+from oms.domain.changes import MAX_CLAIMS, Backorder, Claim, queue_place
 from oms.domain.errors import NoRoute, OutOfStock
 from oms.domain.order import Order
 from oms.domain.routing import Candidate, RoutingPlan, RoutingPolicy, route
-from oms.domain.stock import StockPosition
+from oms.domain.stock import StockMove, StockPosition
 
 if TYPE_CHECKING:
     from oms.stores.backorders import BackordersStore
@@ -51,10 +51,35 @@ class StockView:
         """Units that could be promised, over all locations but the closed ones."""
         return sum(max(0, here.get(sku, 0)) for one, here in self.available.items() if one not in self.closed)
 
+    def waited_for(self, sku: str, place: str) -> int:
+        """Units of the sku that those before this place in the queue wait for."""
+        return sum(row.quantity for row in self.queues.get(sku, ()) if row.queue_key < place)
+
     def spare(self, sku: str, place: str) -> int:
         """Units of the sku that nobody before this place in the queue waits for."""
-        before = sum(row.quantity for row in self.queues.get(sku, ()) if row.queue_key < place)
-        return max(0, self.total(sku) - before)
+        return max(0, self.total(sku) - self.waited_for(sku, place))
+
+    def claims(self, moves: Iterable[StockMove], place: str) -> tuple[Claim, ...]:
+        """What must be left, and where, by moves that the view has consumed already: units that those before this
+        place wait for, at the positions taken from as far as they reach, else wherever the view has some.
+
+        The write holds them to it: two who take at once could each find spare what only one may have.
+        """
+        taken = {(move.sku, move.location_id) for move in moves}
+        claims: list[Claim] = []
+        for sku in {sku for sku, _ in taken}:
+            claims += self._left_at(sku, self.waited_for(sku, place), taken)
+        return tuple(claims[:MAX_CLAIMS])
+
+    def _left_at(self, sku: str, units: int, taken: set[tuple[str, str]]) -> list[Claim]:
+        claims = []
+        elsewhere_last = sorted(self.available, key=lambda one: ((sku, one) not in taken, one))
+        for location_id in elsewhere_last:
+            here = min(units, self.available[location_id].get(sku, 0)) if location_id not in self.closed else 0
+            if here > 0:
+                claims.append(Claim(sku=sku, location_id=location_id, quantity=here))
+                units -= here
+        return claims
 
     def consume(self, order: Order, plan: RoutingPlan) -> None:
         """Units the plan promises are no longer there for the next order of the batch, nor does this one wait."""

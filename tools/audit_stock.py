@@ -31,9 +31,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from rich.progress_bar import ProgressBar
-from rich.table import Table as Grid
-
 from oms.domain import audit_words as words
 from oms.domain.audit_facts import Holder
 from oms.domain.auditing import Drift, DriftKind, Repair, Trust, examine, examine_queue
@@ -46,12 +43,10 @@ from tools.audit_scan import Scan
 from tools.console import Screen
 from tools.stage import CANNOT_WORK, Stage
 
-DEFAULT_SEGMENTS, MAX_SEGMENTS = 4, 64
 READERS = 8
 """Skus that are looked at again at the same time."""
 
 COULD_NOT_START, DOES_NOT_ADD_UP = 2, 1
-BAR_WIDTH = 40
 
 T = TypeVar("T")
 
@@ -83,7 +78,7 @@ class Audit:
     tables: Tables
     result: Audited
     screen: Screen
-    segments: int = DEFAULT_SEGMENTS
+    segments: int = stages.DEFAULT_SEGMENTS
     sku: str | None = None
     clock: Callable[[], datetime] = now
     looking: Looking = field(init=False)
@@ -164,7 +159,7 @@ class Audit:
         drifts: list[Drift] = []
         with ThreadPoolExecutor(READERS) as readers:
             for done, (name, found, error) in enumerate(readers.map(carefully, names), start=1):
-                self._show(title, done, len(names))
+                self.screen.progress(title, done, len(names))
                 drifts += found
                 if error is not None:
                     shown = name if isinstance(name, str) else str(name)
@@ -174,13 +169,7 @@ class Audit:
 
     def _told(self, name: str, done: int, total: int) -> None:
         setattr(self.result, name, done)
-        self._show(name, done, total)
-
-    def _show(self, title: str, done: int, total: int) -> None:
-        self.screen.status(f"{title}: {done} of about {total}")
-        row = Grid.grid(padding=(0, 1))
-        row.add_row(title, ProgressBar(max(total, done, 1), done, width=BAR_WIDTH), f"{done} of about {total}")
-        self.screen.show(row)
+        self.screen.progress(name, done, total)
 
 
 def _is_of_stock(drift: Drift) -> bool:
@@ -261,23 +250,11 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
-def _segments(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= MAX_SEGMENTS:
-        raise argparse.ArgumentTypeError(f"a number from 1 to {MAX_SEGMENTS}, not {text!r}")
-    return int(text)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.audit_stock", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--segments",
-        type=_segments,
-        default=DEFAULT_SEGMENTS,
-        metavar="N",
-        help=f"parts of a table that are read at the same time (default {DEFAULT_SEGMENTS})",
-    )
+    stages.add_segments(parser)
     parser.add_argument("--sku", help="look at this sku only (orders and reservations are read whole all the same)")
     parser.add_argument("--repair", action="store_true", help="repair what is safe to repair")
     parser.add_argument("--yes", action="store_true", help="do not ask before repairing")

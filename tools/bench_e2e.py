@@ -3,9 +3,9 @@
 The system runs as in `make run`: the template deployed to an emulated AWS (MiniStack, IAM enforced), reached over its
 HTTP API. Two doors (signed storefront webhooks, `POST /orders`), each with 1, 8 and 32 clients that keep their
 connection and have one order under way each. A row has two phases. `place`: two-line orders, until each is ALLOCATED in
-the table. `ship`: the customers' time to cancel ends for all at one moment; the orders are released and requested of
-the warehouses, the clients report each shipped and delivered over the signed webhooks, until DELIVERED. Then the hot
-SKU: 64 clients want one unit each, 400 orders of 200 units.
+the table. `ship`: the customers' time to cancel ends, 32 orders a second; they are released and requested of the
+warehouses, the clients report each shipped and delivered over the signed webhooks, until DELIVERED. Then the hot SKU:
+64 clients want one unit each, 400 orders of 200 units.
 
 One JSON line per row on standard output, a table on standard error, exit code 1 if a target is missed. Costs count
 from the first send until the system is quiet again. What looking at the table costs stands in the row as well.
@@ -205,7 +205,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends us ends what we started, too
     results = []
     try:
-        with tempfile.TemporaryDirectory(prefix="oms-bench-") as folder, ExitStack() as cleanup:
+        with tempfile.TemporaryDirectory(prefix="oms-bench-e2e-") as folder, ExitStack() as cleanup:
             for result in measure(Bench(Path(folder), screen, cleanup), options, screen.say):
                 print(json.dumps(result.line()), flush=True)
                 results.append(result)

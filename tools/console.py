@@ -7,9 +7,12 @@ import time
 
 from rich.console import Console, RenderableType
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
+from rich.table import Table
 
 PLAIN_WIDTH = 120
+BAR_WIDTH = 40
 
 
 class Screen:
@@ -41,6 +44,14 @@ class Screen:
         elif text.partition(":")[0] != self._last.partition(":")[0]:
             self.say(text)
         self._last = text
+
+    def progress(self, title: str, done: int, total: int) -> None:
+        """How far it is of a total known by and large: a bar on a terminal; elsewhere a line when the title changes."""
+        counted = f"{done} of about {total}"
+        self.status(f"{title}: {counted}")
+        row = Table.grid(padding=(0, 1))
+        row.add_row(title, ProgressBar(max(total, done, 1), done, width=BAR_WIDTH), counted)
+        self.show(row)
 
     def show(self, moving: RenderableType) -> None:
         """Replaces the moving part (terminals only)."""

@@ -25,8 +25,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from rich.progress_bar import ProgressBar
-from rich.table import Table as Grid
 
 from oms.domain.errors import Retryable
 from oms.domain.order import Order
@@ -41,12 +39,10 @@ from tools.console import Screen
 from tools.stage import CANNOT_WORK, Stage
 
 READ_MODELS = ("open_lines",)
-DEFAULT_SEGMENTS, MAX_SEGMENTS = 4, 64
 MAX_PAGES = 200_000
 """Of 1 MB each, as DynamoDB cuts them, per segment."""
 
 COULD_NOT_START, SOME_LEFT = 2, 1
-BAR_WIDTH = 40
 
 Page = list[dict[str, Any]]
 
@@ -78,18 +74,12 @@ class Tally:
         with self.lock:
             for name, units in counts.items():
                 setattr(self.result, name, getattr(self.result, name) + units)
-            self._show(title, getattr(self.result, done), total)
+            self.screen.progress(title, getattr(self.result, done), total)
 
     def say(self, text: str) -> None:
         """A line that stays."""
         with self.lock:
             self.screen.say(text)
-
-    def _show(self, title: str, done: int, total: int) -> None:
-        self.screen.status(f"{title}: {done} of about {total}")
-        row = Grid.grid(padding=(0, 1))
-        row.add_row(title, ProgressBar(max(total, done, 1), done, width=BAR_WIDTH), f"{done} of about {total}")
-        self.screen.show(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,24 +193,12 @@ def _show(result: Rebuilt, *, as_json: bool) -> None:
         print(json.dumps(asdict(result)))
 
 
-def _segments(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= MAX_SEGMENTS:
-        raise argparse.ArgumentTypeError(f"a number from 1 to {MAX_SEGMENTS}, not {text!r}")
-    return int(text)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.rebuild", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("read_model", choices=READ_MODELS, help="what to make again")
-    parser.add_argument(
-        "--segments",
-        type=_segments,
-        default=DEFAULT_SEGMENTS,
-        metavar="N",
-        help=f"parts of a table that are read at the same time (default {DEFAULT_SEGMENTS})",
-    )
+    stages.add_segments(parser)
     stages.add_arguments(parser)
     return parser
 

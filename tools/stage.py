@@ -6,9 +6,10 @@ that: where nothing is set, the running system's .local/stack.json says where it
 
 from __future__ import annotations
 
+import argparse
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -17,11 +18,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tools import stack_file
 from tools.local_stack import ADMINISTRATOR
 
-if TYPE_CHECKING:
-    import argparse
-
 STAGES = ("local", "dev", "prod")
 DEFAULT_STAGE = "local"
+DEFAULT_SEGMENTS, MAX_SEGMENTS = 4, 64
 CANNOT_WORK = (BotoCoreError, ClientError, stack_file.StackNotRunningError)
 """What keeps a command from its work and is not its own mistake: no credentials, no such table, no answer."""
 
@@ -67,6 +66,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stage", choices=STAGES, default=DEFAULT_STAGE, help=f"default: {DEFAULT_STAGE}")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     parser.add_argument("--json", action="store_true", help="the last line of the output is one JSON object")
+
+
+def add_segments(parser: argparse.ArgumentParser) -> None:
+    """For commands that read whole tables."""
+    parser.add_argument(
+        "--segments",
+        type=_segments,
+        default=DEFAULT_SEGMENTS,
+        metavar="N",
+        help=f"parts of a table that are read at the same time (default {DEFAULT_SEGMENTS})",
+    )
+
+
+def _segments(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= MAX_SEGMENTS:
+        raise argparse.ArgumentTypeError(f"a number from 1 to {MAX_SEGMENTS}, not {text!r}")
+    return int(text)
 
 
 def explain(error: Exception, stage: Stage) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from oms.domain.errors import Permanent
+from oms.domain.errors import InvalidMessage
 from oms.domain.snapshot_parts import part_of
 from oms.domain.snapshots import Snapshot
 from oms.runtime.batches import BatchAnswer, each_message
@@ -103,12 +103,12 @@ def _keep_part(message: Message, _: GoOn) -> None:
     """A part of a snapshot that a location sent is kept, or goes to quarantine."""
     try:
         parts.accept(*part_of(message))
-    except Permanent as error:
-        cause = {"reason": getattr(error, "reason", type(error).__name__), "error": str(error)}
+    except InvalidMessage as error:
+        cause = {"reason": error.reason, "field": error.field, "error": str(error)}
         received_at = datetime.fromisoformat(message["received_at"])
         quarantine.put(f"stock#{message['location_id']}", message["message_id"], received_at, cause, message, now())
         metrics.add_metric("OrdersQuarantined", MetricUnit.Count, 1)
-        logger.warning("quarantined", extra={"reason": cause["reason"]})
+        logger.warning("quarantined", extra={"reason": cause["reason"], "field": cause["field"]})
 
 
 def _count_chunk(message: Message, go_on: GoOn) -> None:
@@ -124,7 +124,7 @@ def _carry_out(message: Message, _: GoOn) -> None:
 
 
 def _told(head: Snapshot) -> None:
-    counts = {outcome.value: rows for outcome, rows in head.counts.items()}
+    counts = {outcome.value: rows for outcome, rows in head.counts.items() if rows}
     told = {"snapshot_id": head.snapshot_id, "status": head.status.value, "rows": counts}
     logger.info("counted", extra=told)
 

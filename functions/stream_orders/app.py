@@ -5,24 +5,38 @@ from __future__ import annotations
 from typing import Any
 
 from oms import wiring
-from oms.runtime.batches import BatchAnswer, each_in_order
+from oms.domain.errors import Retryable
+from oms.runtime.batches import BatchAnswer, Record, together
 from oms.runtime.clock import now
 from oms.runtime.functions import lambda_handler
+from oms.usecases.lifecycle import Seen
 
 lifecycle = wiring.lifecycle()
 
 
 @lambda_handler
 def handler(event: dict[str, Any], context: object) -> BatchAnswer:
-    """The record only says which order changed; what it is now is read from the table."""
-    return each_in_order(event, _notice)
+    """The records only say which orders changed: each is looked at once, as it is now, all of them read together."""
+    seen = _look_at(_order_id(record) for record in event["Records"] if record["eventName"] == "MODIFY")
+    return together(event, _order_id, lambda records: _notice(records, seen))
 
 
-def _notice(record: dict[str, Any]) -> None:
-    if record["eventName"] == "REMOVE":
-        return
-    order_id = record["dynamodb"]["Keys"]["order_id"]["S"]
-    if record["eventName"] == "INSERT":
+def _look_at(order_ids: Any) -> dict[str, Seen]:
+    try:
+        return lifecycle.look_at(dict.fromkeys(order_ids))
+    except Retryable:
+        return {}  # each is read alone then, and comes again alone
+
+
+def _notice(records: list[Record], seen: dict[str, Seen]) -> None:
+    order_id, kinds = _order_id(records[0]), {record["eventName"] for record in records}
+    if "INSERT" in kinds:
         lifecycle.start(order_id)
-    else:
-        lifecycle.evaluate(order_id, now())
+    if "MODIFY" in kinds:
+        known = seen if order_id in seen else lifecycle.look_at([order_id])
+        if order_id in known:
+            lifecycle.evaluate_seen(known[order_id], now())
+
+
+def _order_id(record: Record) -> str:
+    return str(record["dynamodb"]["Keys"]["order_id"]["S"])

@@ -180,14 +180,10 @@ def _count_none_of_what_is_held(company: Company, sent: Sent) -> tuple[str, int]
     """What the closed location was to ship is not on its shelves; returns the sku and what there is left of it then."""
     (work,) = (one for one in company.document(sent)["fulfillments"] if one["location_id"] == CLOSED)
     sku, units = work["lines"][0]["sku"], work["lines"][0]["open"]
-    position = _position(company, sku)
+    position = company.position(sku, CLOSED)
     company.count(sku, CLOSED, 0)
-    company.until("it shows as oversold", lambda: _position(company, sku).get("problem") == "OVERSOLD")
+    company.until("it shows as oversold", lambda: company.position(sku, CLOSED).get("problem") == "OVERSOLD")
     return sku, position["on_hand"] - units
-
-
-def _position(company: Company, sku: str) -> dict[str, Any]:
-    return next(row for row in company.query("stock", sku=sku) if row["location_id"] == CLOSED)
 
 
 def _failed(company: Company, sent: Sent) -> list[dict[str, Any]]:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
 
 from tests.e2e.company import LONG_SECONDS, Company
 
 HERE = "WH-ALLENTOWN"
+LONG_AGO = "2026-01-01T00:00:00Z"
+"""Longer than any policy lets an order wait."""
 
 
 def waits_for_stock(company: Company, sku: str, units: int, hours_ago: int = 0) -> str:
@@ -40,6 +48,7 @@ def test_what_arrived_for_an_older_order_is_sold_to_a_younger_one_only_once_the_
     older = waits_for_stock(company, sku, 3, hours_ago=1)
     company.receive(sku, HERE, 2)
     younger = waits_for_stock(company, sku, 1)
+    company.sweep()
     assert company.position(sku, HERE)["available"] == 2
     with company.nobody_sweeps():
         assert company.call("POST", f"/orders/{older}/cancellations", {"reason": "NO_STOCK"}).status == 200
@@ -57,3 +66,41 @@ def test_an_order_has_what_is_there_and_is_sent_together_with_the_rest(company: 
     company.receive(sku, HERE, 3)
     company.until_it_has(order_id, LONG_SECONDS, status="DELIVERED")
     assert len(company.read(order_id)["fulfillments"][0]["shipments"]) == 1
+
+
+def test_an_order_that_its_customer_makes_smaller_waits_for_less(company: Company) -> None:
+    sku = company.product()
+
+    def of_the_sku(body: dict[str, Any]) -> None:
+        body["line_items"][0]["sku"] = sku
+
+    sent = company.place("more_than_there_is", of_the_sku)
+    company.until_all([sent], waiting_for="STOCK")
+    body = json.loads(sent.message.body)
+    (line,) = body["line_items"]
+    line["current_quantity"] = 3
+    body["updated_at"] = (sent.identity.placed_at + timedelta(seconds=5)).isoformat()
+    headers = sent.message.headers | {"x-shopify-topic": "orders/updated", "x-shopify-webhook-id": f"smaller-{sku}"}
+    company.deliver(company.signed(replace(sent.message, headers=headers), json.dumps(body).encode()))
+    company.until("it waits for three", lambda: company.waiting(sku) == [(sent.order_id, 3)])
+    company.until("its execution waits for stock", lambda: company.waits_in(sent.order_id) == "AwaitStock")
+    company.receive(sku, HERE, 3)
+    company.until_all([sent], LONG_SECONDS, status="DELIVERED")
+
+
+@pytest.mark.parametrize("noticed_by", ["the stream", "the sweep"])
+def test_an_order_that_has_waited_too_long_goes_to_a_person_and_stands_in_nobodys_way(
+    company: Company, noticed_by: str
+) -> None:
+    sku = company.product()
+    older, younger = waits_for_stock(company, sku, 3, hours_ago=1), waits_for_stock(company, sku, 2)
+    with company.nobody_wakes() if noticed_by == "the sweep" else nullcontext():
+        company.put("orders", company.read(older) | {"backordered_since": LONG_AGO})
+        if noticed_by == "the sweep":
+            company.sweep_until("it is noticed", lambda: company.read(older)["waiting_for"] == "REVIEW")
+        company.until_it_has(older, waiting_for="REVIEW", reason_code="BACKORDER_LIMIT")
+    assert company.waiting(sku) == [(younger, 2)]
+    company.receive(sku, HERE, 2)
+    company.until_it_has(younger, LONG_SECONDS, status="DELIVERED")
+    assert company.call("POST", f"/orders/{older}/review", {"decision": "CANCEL"}).status == 200
+    company.until_it_has(older, status="CANCELLED")

@@ -20,7 +20,7 @@ def test_after_stopping_every_execution_the_sweep_brings_every_order_to_its_end(
     orders = [*delivered, short, unpaid]
     company.until("all have an execution", lambda: len(company.executions(orders)) == len(orders))
     assert company.stop_executions(orders) >= len(delivered)
-    company.sweep_until("all are released", lambda: _all_released(company, delivered))
+    company.sweep_until("all are released", lambda: _all_told(company, delivered, "OrderReleased"))
     assert company.stop_executions(orders) >= 1
     company.deliver(company.system.world.shop.message("cancelled", unpaid.identity, seconds_later=1))
     company.sweep_until("all are delivered", lambda: company.all_have(delivered, status="DELIVERED"))
@@ -35,7 +35,7 @@ def test_orders_that_nothing_wakes_end_the_same_by_the_sweep_alone(company: Comp
         orders = [company.place("two_lines"), company.place("must_be_split")]
         company.until("both exist", lambda: len(company.orders(orders)) == len(orders))
         assert company.executions(orders) == []
-        company.sweep_until("both are allocated", lambda: company.all_have(orders, status="ALLOCATED"))
+        company.sweep_until("both are allocated", lambda: _all_told(company, orders, "OrderAllocated"))
         company.stop_executions(orders)
         company.until("nobody may cancel any more", lambda: _is_over_cancel_window(company, orders))
         company.sweep_until("both are delivered", lambda: company.all_have(orders, status="DELIVERED"))
@@ -89,10 +89,11 @@ def _is_over_cancel_window(company: Company, sent: list[Sent]) -> bool:
     return all(datetime.fromisoformat(document["release_after"]) < now for document in company.orders(sent))
 
 
-def _all_released(company: Company, sent: list[Sent]) -> bool:
+def _all_told(company: Company, sent: list[Sent], event: str) -> bool:
+    """Whether all of these orders exist and have such an event."""
     documents = company.orders(sent)
     return len(documents) == len(sent) and all(
-        any(event["type"] == "OrderReleased" for event in document["events"]) for document in documents
+        any(one["type"] == event for one in document["events"]) for document in documents
     )
 
 

@@ -33,6 +33,27 @@ def test_what_a_location_says_it_received_or_broke_is_booked(company: Company) -
     assert company.position(sku, HERE)["available"] == 4
 
 
+def test_of_what_a_location_received_only_what_nobody_knows_waits_for_a_person(company: Company) -> None:
+    known, unknown = company.product(), fresh("SKU")
+    lines = [{"sku": unknown, "quantity": 5}, {"sku": known, "quantity": 6}]
+    assert company.report(HERE, "stock.received", {"lines": lines}).status == 202
+    company.until("the rest is booked", lambda: company.position(known, HERE).get("on_hand") == 6)
+    company.until("it is kept", lambda: unknown in str(company.query("quarantine", source=f"stock#{HERE}")))
+    assert company.position(unknown, HERE) == {}
+
+
+def test_an_adjustment_that_was_refused_may_be_sent_again_once_its_sku_is_known(company: Company) -> None:
+    sku, key = fresh("SKU"), fresh("key")
+    body = {"lines": [{"type": "RECEIVE", "sku": sku, "location_id": HERE, "quantity": 5}]}
+    refused = company.call("POST", "/stock/adjustments", body, key=key)
+    assert (refused.status, refused.json()["error"]["details"]["field"]) == (422, "lines.0.sku")
+    company.put("products", {"sku": sku, "title": sku, "grams": 400})
+    for outcome in ("BOOKED", "DUPLICATE"):
+        again = company.call("POST", "/stock/adjustments", body, key=key)
+        assert (again.status, [line["outcome"] for line in again.json()["lines"]]) == (200, [outcome]), again.body
+    assert company.position(sku, HERE)["on_hand"] == 5
+
+
 def test_of_a_count_in_two_parts_a_large_difference_waits_until_somebody_approves_it(company: Company) -> None:
     usual, many = company.product(), company.product()
     for sku in (usual, many):

@@ -91,6 +91,15 @@ def test_old_events_move_in_the_very_transaction_or_not_at_all(stage: Stage, fau
     assert whole_story(made) == list(range(1, LARGE + 1))
 
 
+def test_a_change_of_a_long_document_whose_answer_is_lost_is_made_once(stage: Stage, faults: Faults) -> None:
+    made = worker()
+    grown(stage, made)
+    faults.time_out_after(times=1)
+    made.decisions.add_note(order_id(), "The customer called.", "desk", NOON)
+    assert len(document(stage)["notes"]) == 1
+    assert whole_story(made) == list(range(1, LARGE + 2))
+
+
 def ended(made: Worker, how: str) -> None:
     """An order delivered two hours after NOON, or cancelled one hour after."""
     if how == "delivered":

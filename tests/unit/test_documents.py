@@ -142,7 +142,9 @@ def test_every_kind_of_value_has_one_typed_form(value: Any, typed: dict[str, Any
     assert to_attribute(value) == typed
 
 
-@pytest.mark.parametrize("value", [1.5, b"bytes", {1, 2}, object(), [{"deep": 0.1}]], ids=repr)
+@pytest.mark.parametrize(
+    "value", [1.5, b"bytes", {1, 2}, object(), [{"deep": 0.1}]], ids=lambda value: type(value).__name__
+)
 def test_what_does_not_belong_in_a_table_is_refused(value: object) -> None:
     with pytest.raises(TypeError, match="can't be stored"):
         to_attribute(value)

@@ -116,6 +116,15 @@ def test_an_order_with_more_rows_than_fit_keeps_its_place_during_the_review() ->
     assert all(one.backordered for one in too_long.order.lines)
 
 
+@pytest.mark.parametrize("lines", [MAX_QUEUE_ROWS_LEFT, MAX_QUEUE_ROWS_LEFT + 1])
+def test_the_wait_for_stock_begins_anew_once_a_person_has_decided_that_it_goes_on(lines: int) -> None:
+    asked_for = asked(long_order(lines))
+    assert asked_for is not None
+    decided = resolve_review(asked_for.order, context(30)).order
+    again = decided if lines > MAX_QUEUE_ROWS_LEFT else short(decided, 30, **{f"_{n}": 1 for n in range(lines)}).order
+    assert again.backordered_since == context(30).now
+
+
 def test_a_shipment_that_asks_for_a_review_still_fits_one_change() -> None:
     """30 lines shipped, one of them too often, and 20 that wait: positions and rows together are too many."""
     order = received(*(line(str(n), f"SKU{n}") for n in range(50)))

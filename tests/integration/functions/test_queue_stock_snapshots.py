@@ -69,8 +69,8 @@ def test_an_uploaded_file_becomes_chunks(company: MainStreet) -> None:
 
 def test_a_part_sent_again_with_other_rows_waits_in_quarantine(company: MainStreet) -> None:
     company.play_all((FUNCTION, "snapshot_part_sent_again_with_other_rows"), CHUNK)
-    assert [(row["source"], row["reason"]) for row in company.stage.rows("quarantine")] == [
-        ("stock#WH-RENO", "KEY_REUSED")
+    assert [(row["source"], row["reason"], row["field"]) for row in company.stage.rows("quarantine")] == [
+        ("stock#WH-RENO", "KEY_REUSED", "rows")
     ]
     assert units(company)[0] == 158
 

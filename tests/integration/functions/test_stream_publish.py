@@ -49,8 +49,10 @@ def test_events_are_told_with_their_place_in_the_orders_story(company: MainStree
     assert {(entry["Source"], entry["EventBusName"]) for entry in company.published} == {("oms.orders", "oms-test")}
 
 
-@pytest.mark.parametrize("refused", [1, 2, 3])
-def test_a_record_the_bus_did_not_take_comes_again_with_all_after_it(company: MainStreet, refused: int) -> None:
+@pytest.mark.parametrize(("refused", "first_again"), [(1, 0), (2, 1), (3, 2)])
+def test_what_the_bus_did_not_take_comes_again_with_all_after_it(
+    company: MainStreet, refused: int, first_again: int
+) -> None:
     calls: list[int] = []
 
     def answer(**_: Any) -> Any:
@@ -58,11 +60,32 @@ def test_a_record_the_bus_did_not_take_comes_again_with_all_after_it(company: Ma
         failed = int(len(calls) == refused)
         return SUCCESS, {"FailedEntryCount": failed, "Entries": [{}]}
 
+    event = sample(FUNCTION, "three_versions")
+    for record in event["Records"]:
+        ten_events(record)
     company.stage.hook("events", "before-call.events.PutEvents", answer)
-    (failed,) = company.play(FUNCTION, "three_versions")["batchItemFailures"]
-    sequence = sample(FUNCTION, "three_versions")["Records"][refused - 1]["dynamodb"]["SequenceNumber"]
-    assert failed["itemIdentifier"] == sequence
+    (failed,) = company.function(FUNCTION).handler(event, LambdaContext())["batchItemFailures"]
+    assert failed["itemIdentifier"] == event["Records"][first_again]["dynamodb"]["SequenceNumber"]
     assert len(calls) == refused
+
+
+def ten_events(record: dict[str, Any]) -> None:
+    """Makes a record bring ten events: as many as the bus takes in a call."""
+    images = record["dynamodb"]
+    images.pop("OldImage", None)
+    newest = images["NewImage"]["events"]["L"][-1]["M"]
+    images["NewImage"]["events"]["L"] = [{"M": newest | {"sequence": {"N": str(one)}}} for one in range(1, 11)]
+
+
+def test_events_of_several_versions_go_in_one_call(company: MainStreet) -> None:
+    calls: list[int] = []
+
+    def count(params: dict[str, Any], **_: Any) -> None:
+        calls.append(len(json.loads(params["body"])["Entries"]))
+
+    company.stage.hook("events", "before-call.events.PutEvents", count)
+    assert company.play(FUNCTION, "three_versions") == {"batchItemFailures": []}
+    assert calls == [3]
 
 
 def test_more_events_than_the_bus_takes_at_once_go_in_several_calls(company: MainStreet) -> None:

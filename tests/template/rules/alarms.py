@@ -95,6 +95,18 @@ def quarantine_is_watched(template: Template) -> list[str]:
 
 
 @rule(
+    "An alarm watches stock that nobody can have: promised twice, or held for carts that are gone",
+    removes("OversoldUnitsAlarm"),
+    sets("ReservationsNotExpiredAlarm", "Dimensions.0.Value", "queue_stock"),
+)
+def stuck_stock_is_watched(template: Template) -> list[str]:
+    """No message fails there, so nothing else would tell."""
+    namespace = f"oms-{stage_of(template)}"
+    wanted = {("OversoldUnits", "queue_stock"), ("ReservationsNotExpired", "schedule_expiry")}
+    return _missing(template, {(namespace, metric, service) for metric, service in wanted})
+
+
+@rule(
     "An alarm watches the errors of every function, and of the API",
     removes("ApiServerErrorsAlarm"),
     removes("QueueIntakeErrorsAlarm"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
@@ -12,6 +12,7 @@ from oms.domain.errors import InvalidOrder
 from oms.domain.incoming import Address, Contact, IncomingLine, IncomingOrder
 from oms.domain.order import MAX_LINES, ShippingLine, Totals
 from oms.domain.reservations import RESERVATION_ID
+from oms.domain.validation import in_utc_seconds
 
 MAX_UNITS = 1_000_000
 MAX_MINOR = 10**12
@@ -22,10 +23,7 @@ _LONGEST_NAME = 255
 def _utc(moment: datetime) -> datetime:
     if moment.year < FIRST_YEAR:
         raise ValueError(f"before {FIRST_YEAR}")
-    try:
-        return moment.astimezone(UTC).replace(microsecond=0)
-    except OverflowError as error:
-        raise ValueError("beyond the calendar") from error
+    return in_utc_seconds(moment)
 
 
 def _upper(value: object) -> object:

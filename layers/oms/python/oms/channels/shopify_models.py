@@ -6,7 +6,6 @@ Absent and null mean the same to Shopify, so they do here. Amounts are decimal t
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
 
@@ -20,19 +19,11 @@ from pydantic import (
     ValidationError,
 )
 
-from oms.domain.validation import invalid_message
+from oms.domain.validation import in_utc_seconds, invalid_message
 
 MAX_QUANTITY = 1_000_000
 _LONGEST_NAME = 255
 _LONGEST_TEXT = 10_000
-
-
-def _utc(moment: datetime) -> datetime:
-    """UTC in whole seconds, as documents hold it: a repeat must not look newer than what was stored of it."""
-    try:
-        return moment.astimezone(UTC).replace(microsecond=0)
-    except OverflowError as error:
-        raise ValueError("beyond the calendar") from error
 
 
 def _empty_for_none(value: object) -> object:
@@ -52,7 +43,7 @@ def _as_text(value: object) -> object:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-Time = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_utc)]
+Time = Annotated[AwareDatetime, Field(strict=False), AfterValidator(in_utc_seconds)]
 Amount = Annotated[Decimal, BeforeValidator(_zero_for_none), Field(max_digits=15, allow_inf_nan=False)]
 Name = Annotated[str, BeforeValidator(_empty_for_none), Field(max_length=_LONGEST_NAME)]
 Text = Annotated[str, BeforeValidator(_empty_for_none), Field(max_length=_LONGEST_TEXT)]

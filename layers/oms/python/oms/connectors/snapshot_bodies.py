@@ -9,11 +9,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from oms.connectors.bodies import Body, Name, Time
 from oms.domain.errors import InvalidMessage, TooLarge
 from oms.domain.snapshot_parts import MAX_CHUNKS, MAX_ROWS_A_CHUNK, SNAPSHOT_ID, counted_moment, part_message
 from oms.domain.validation import invalid_message
@@ -22,21 +23,7 @@ MAX_MESSAGE_BYTES = 250_000
 """What a message of a queue may have, with room for its envelope."""
 
 
-def _utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("beyond the calendar") from error
-
-
-Time = Annotated[AwareDatetime, AfterValidator(_utc)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True, str_strip_whitespace=True)
-
-
-class _Counted(_Model):
+class _Counted(Body):
     snapshot_id: Annotated[str, Field(pattern=SNAPSHOT_ID)]
     as_of: Time | None = None
     chunk: Annotated[int, Field(ge=1, le=MAX_CHUNKS)] = 1
@@ -45,10 +32,10 @@ class _Counted(_Model):
     rows: Annotated[list[Any], Field(min_length=1, max_length=MAX_ROWS_A_CHUNK)]
 
 
-class SnapshotReport(_Model):
+class SnapshotReport(Body):
     """The body of `stock.snapshot`."""
 
-    id: Annotated[str, Field(min_length=1, max_length=100)]
+    id: Name
     type: Literal["stock.snapshot"]
     occurred_at: Time
     data: _Counted

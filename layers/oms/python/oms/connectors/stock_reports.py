@@ -12,11 +12,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
+from oms.connectors.bodies import Body, Name, Time
 from oms.domain.ids import short_hash
 from oms.domain.stock_documents import DocumentKind, report_document_id
 from oms.domain.stock_lines import MAX_QUANTITY, AdjustmentReason, DocumentLine, LineType, faults
@@ -29,14 +30,6 @@ MAX_LINES_PER_MESSAGE = 200
 R = TypeVar("R", bound=BaseModel)
 
 
-def _utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("beyond the calendar") from error
-
-
-Name = Annotated[str, Field(min_length=1, max_length=100)]
 AdjustedType = Literal[
     LineType.ADJUST,
     LineType.MARK_DAMAGED,
@@ -47,35 +40,31 @@ AdjustedType = Literal[
 ]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True, str_strip_whitespace=True)
-
-
-class _AdjustedLine(_Model):
+class _AdjustedLine(Body):
     sku: Name
     type: AdjustedType = LineType.ADJUST
     quantity: Annotated[int, Field(ge=-MAX_QUANTITY, le=MAX_QUANTITY)]
     reason_code: AdjustmentReason | None = None
 
 
-class _ReceivedLine(_Model):
+class _ReceivedLine(Body):
     sku: Name
     quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
 
 
-class _Adjusted(_Model):
+class _Adjusted(Body):
     lines: Annotated[list[_AdjustedLine], Field(min_length=1, max_length=MAX_REPORTED_LINES)]
 
 
-class _Received(_Model):
+class _Received(Body):
     reference: Name | None = None
     lines: Annotated[list[_ReceivedLine], Field(min_length=1, max_length=MAX_REPORTED_LINES)]
 
 
-class _Report(_Model):
+class _Report(Body):
     id: Name
     type: Literal["stock.adjusted", "stock.received"]
-    occurred_at: Annotated[AwareDatetime, AfterValidator(_utc)]
+    occurred_at: Time
 
 
 class AdjustedReport(_Report):

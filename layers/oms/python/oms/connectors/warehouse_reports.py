@@ -6,20 +6,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from oms.connectors.bodies import Body, Name, Time
 from oms.domain.fulfilling import REPORT_TYPES
 from oms.domain.incoming import FulfillmentReport
 from oms.domain.stock_documents import STOCK_REPORT_TYPES
@@ -43,28 +40,14 @@ def _known_type(name: str) -> str:
     return name
 
 
-def _utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("beyond the calendar") from error
-
-
-Name = Annotated[str, Field(min_length=1, max_length=100)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True, str_strip_whitespace=True)
-
-
-class _Line(_Model):
+class _Line(Body):
     line_id: Name
     quantity: Annotated[int, Field(ge=1, le=MAX_UNITS)]
 
 
-class _Data(_Model):
+class _Data(Body):
     fulfillment_id: Name
-    lines: Annotated[list[_Line], Field(max_length=2_000)] = []
+    lines: Annotated[list[_Line], Field(max_length=2_000)] = Field(default_factory=list)
     shipment_id: Name | None = None
     carrier: Name | None = None
     service: Annotated[str, Field(max_length=100)] | None = None
@@ -72,10 +55,10 @@ class _Data(_Model):
     reason_code: ReasonCode | None = None
 
 
-class _Report(_Model):
+class _Report(Body):
     id: Name
     type: Annotated[str, AfterValidator(_known_type)]
-    occurred_at: Annotated[AwareDatetime, AfterValidator(_utc)]
+    occurred_at: Time
     data: _Data
 
     @model_validator(mode="after")

@@ -49,13 +49,17 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backorder:
-    """Units of an order line that wait for stock; `queue_key` sorts the queue of a sku."""
+    """Units of an order line that wait for stock; `queue_key` sorts the queue of a sku.
+
+    What lies at its `excluded_locations` is not what it waits for.
+    """
 
     sku: str
     queue_key: str
     order_id: str
     line_id: str
     quantity: int
+    excluded_locations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +93,6 @@ class OrderChange:
     def creates(self) -> bool:
         """Whether this is the order's first version."""
         return self.order.version == 1
-
-    @property
-    def order_only(self) -> bool:
-        """Whether nothing but the document is written."""
-        rows = self.moves or self.deliveries or self.references or self.backorders_added or self.backorders_removed
-        return not rows and self.contact is None and self.reservation is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +154,7 @@ def backorders(order: Order, line: Line) -> tuple[Backorder, ...]:
             order_id=order.order_id,
             line_id=line.line_id,
             quantity=units,
+            excluded_locations=line.excluded_locations,
         )
         for sku, units in line.stock_units(line.backordered).items()
     )

@@ -79,6 +79,7 @@ _REASONS: dict[str, tuple[str, Unblocker]] = {
     ),
     "NO_ROUTE": ("No location may ship it to where it goes.", Unblocker.OPERATIONS),
     "OVERSHIPPED": ("More left the building than was asked for{detail}.", Unblocker.OPERATIONS),
+    "BACKORDER_LIMIT": ("It has waited for stock for as long as it may.", Unblocker.OPERATIONS),
     "TIMED_OUT": ("It did not go on for longer than it may.", Unblocker.OPERATIONS),
     "AWAITING_PAYMENT": ("The payment is not confirmed yet.", Unblocker.CUSTOMER),
 }

@@ -184,10 +184,12 @@ def _settled(changed: Order, before: Order, context: Context) -> Order:
 
 
 def _backordered_since(order: Order, before: Order, context: Context) -> datetime | None:
-    """Since when units have been short; a new shortage after the last was served begins anew."""
+    """Since when units have been short; a new shortage after the last was served begins anew, and so does the wait
+    of an order that a person has let go on."""
     if not any(line.backordered for line in order.lines):
         return None
-    return before.backordered_since or context.now
+    decided = before.review is not None and order.review is None
+    return context.now if decided else before.backordered_since or context.now
 
 
 def _unshipped_account(order: Order) -> str | None:

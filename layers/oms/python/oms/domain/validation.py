@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -10,6 +11,19 @@ from oms.domain.errors import InvalidMessage
 
 MAX_FAULTS = 20
 _REASONS = {"missing": "MISSING_FIELD", "json_invalid": "MALFORMED_JSON"}
+
+
+def in_utc(moment: datetime) -> datetime:
+    """The same moment in UTC. Raises ValueError, which schema libraries tell of its field, where there is none."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("beyond the calendar") from error
+
+
+def in_utc_seconds(moment: datetime) -> datetime:
+    """UTC in whole seconds, as documents hold it: a repeat must not look newer than what was stored of it."""
+    return in_utc(moment).replace(microsecond=0)
 
 
 def invalid_message(faults: Iterable[Mapping[str, Any]], prefix: str = "") -> InvalidMessage:

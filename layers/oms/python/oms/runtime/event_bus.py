@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -27,17 +27,24 @@ class EventBus:
 
     def publish(self, document: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> None:
         """Publishes events of a document, in order. Raises Retryable unless the bus took every one."""
-        entries: list[Any] = [
-            {
-                "EventBusName": self._name,
-                "Source": SOURCE,
-                "DetailType": event["type"],
-                "Detail": json.dumps(detail(document, event), separators=(",", ":")),
-            }
-            for event in events
-        ]
-        for start in range(0, len(entries), MAX_ENTRIES):
-            self._put(entries[start : start + MAX_ENTRIES])
+        for _ in self.publish_in_turn([(document, event) for event in events]):
+            pass
+
+    def publish_in_turn(self, told: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Iterator[int]:
+        """Publishes events, each with its document, in order, as many in a call as the bus takes; yields how many it
+        has taken so far, and raises Retryable when it did not take the next."""
+        for start in range(0, len(told), MAX_ENTRIES):
+            part = told[start : start + MAX_ENTRIES]
+            self._put([self._entry(document, event) for document, event in part])
+            yield start + len(part)
+
+    def _entry(self, document: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "EventBusName": self._name,
+            "Source": SOURCE,
+            "DetailType": event["type"],
+            "Detail": json.dumps(detail(document, event), separators=(",", ":")),
+        }
 
     def _put(self, entries: list[Any]) -> None:
         try:

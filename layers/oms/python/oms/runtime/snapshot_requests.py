@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
@@ -11,14 +11,8 @@ from oms.domain.counted_rows import FileFormat
 from oms.domain.errors import InvalidMessage
 from oms.domain.snapshot_parts import MAX_AGE, MAX_CHUNKS, MAX_ROWS_A_CHUNK, SNAPSHOT_ID, counted_moment, part, upload
 from oms.domain.snapshots import Chunk, Decision, Snapshot
+from oms.domain.validation import in_utc
 from oms.runtime.api_requests import _Body, _Query
-
-
-def _utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("beyond the calendar") from error
 
 
 def _upper(value: object) -> object:
@@ -32,7 +26,7 @@ class SnapshotRequest(_Body):
         description="Yours to choose; the same part sent again is one part."
     )
     location_id: Annotated[str, Field(min_length=1, max_length=64)]
-    as_of: Annotated[AwareDatetime, AfterValidator(_utc)] = Field(
+    as_of: Annotated[AwareDatetime, AfterValidator(in_utc)] = Field(
         description="The moment that was counted, at most 366 days ago: what came or went later is added."
     )
     complete: bool = Field(default=False, description="What the whole snapshot leaves out is counted as zero.")

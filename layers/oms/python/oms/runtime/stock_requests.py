@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, Field
@@ -19,18 +19,10 @@ from oms.domain.stock_lines import (
     faults,
     too_many_deliveries,
 )
-from oms.domain.validation import invalid_message
+from oms.domain.validation import in_utc_seconds, invalid_message
 from oms.runtime.api_requests import _Body
 
-
-def _utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC).replace(microsecond=0)
-    except OverflowError as error:
-        raise ValueError("beyond the calendar") from error
-
-
-Time = Annotated[AwareDatetime, AfterValidator(_utc)]
+Time = Annotated[AwareDatetime, AfterValidator(in_utc_seconds)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 LocationId = Annotated[str, Field(min_length=1, max_length=64)]
 

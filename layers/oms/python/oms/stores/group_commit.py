@@ -149,8 +149,8 @@ class GroupCommit:
         return self.commit([change])[0]
 
     def commit(self, changes: Sequence[C]) -> list[CommitResult[C]]:
-        """One result per change, in order; those given first are served first. Changes of one call must be of
-        different orders."""
+        """One result per change, in order; in each transaction those given first are served first. Changes of one call
+        must be of different orders."""
         work: _Work[C] = _Work()
         for place, change in enumerate(changes):
             self._prepare(place, change, work)
@@ -238,6 +238,9 @@ class GroupCommit:
             except ClientError as error:
                 self._not_understood(changes, error, work)
                 return []
+            except InvariantBroken as error:
+                self._split(changes, error, work)
+                return []
             if refused is None:
                 _all_committed(changes, work)
                 return []
@@ -276,26 +279,28 @@ class GroupCommit:
             if one.place not in work.results:
                 _settle_guard(one, part, stored, work)
         _settle_positions(refusal, work)
-        if refusal.malformed and len(changes.changes) == 1:
-            work.fail(changes.changes[0], InvariantBroken("DynamoDB refused a part of it"))
         left = [one for one in changes.changes if one.place not in work.results]
         self.counts.evictions += len(changes.changes) - len(left)
         if refusal.malformed and len(left) == len(changes.changes):
-            for half in halves(changes):
-                self._write(half, work)
+            self._split(changes, InvariantBroken("DynamoDB refused a part of it"), work)
             return []
         return left
 
     def _not_understood(self, changes: Pack[C], error: ClientError, work: _Work[C]) -> None:
-        """DynamoDB refused the transaction whole: half by half, the one that is to blame is found."""
+        """DynamoDB refused the transaction whole."""
         code = error.response["Error"]["Code"]
         if code != "ValidationException":
             _all_fail(changes, Unavailable(f"DynamoDB refused: {code}"), work)
-        elif len(changes.changes) > 1:
-            for half in halves(changes):
-                self._write(half, work)
         else:
-            _all_fail(changes, InvariantBroken("DynamoDB does not understand it"), work)
+            self._split(changes, InvariantBroken("DynamoDB does not understand it"), work)
+
+    def _split(self, changes: Pack[C], error: OmsError, work: _Work[C]) -> None:
+        """Half by half, those that are to blame are found; they alone fail."""
+        if len(changes.changes) == 1:
+            _all_fail(changes, error, work)
+            return
+        for half in halves(changes):
+            self._write(half, work)
 
 
 def _give_way(changes: Pack[C], refusal: Refusal[C], work: _Work[C]) -> list[Prepared[C]]:
@@ -321,19 +326,17 @@ def _all_fail(changes: Pack[C], error: OmsError, work: _Work[C]) -> None:
 
 def _settle_guard(one: Prepared[C], part: Part[C], stored: dict[str, Any] | None, work: _Work[C]) -> None:
     """Somebody else was first; or we were, and never heard of it."""
-    change = one.change
+    ours = stored is not None and stored == from_item(part.action["Put"]["Item"])
     if part.role is Role.MOVEMENT:
         if one.documented:
-            ours = stored is not None and stored == from_item(part.action["Put"]["Item"])
             work.settle(one, Outcome.COMMITTED if ours else Outcome.DUPLICATE)
+    elif ours:
+        work.settle(one, Outcome.COMMITTED)
     elif part.role is Role.RESERVATION:
         reservation = reservations_module.decode(stored) if stored else None
-        same = reservation is not None and reservation == change.reservation
-        work.settle(one, Outcome.COMMITTED if same else Outcome.RESERVATION_CHANGED, reservation=reservation)
-    elif isinstance(change, OrderChange):
-        order = orders_module.decode(stored) if stored else None
-        same = order == change.order
-        work.settle(one, Outcome.COMMITTED if same else Outcome.ORDER_CHANGED, image=None if same else order)
+        work.settle(one, Outcome.RESERVATION_CHANGED, reservation=reservation)
+    elif isinstance(one.change, OrderChange):
+        work.settle(one, Outcome.ORDER_CHANGED, image=orders_module.decode(stored) if stored else None)
 
 
 def _settle_positions(refusal: Refusal[C], work: _Work[C]) -> None:

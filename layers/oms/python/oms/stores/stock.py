@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from oms.domain.changes import Count, Expectation
+from oms.domain.errors import InvariantBroken
 from oms.domain.stock import OVERSOLD, Bucket, StockMove, StockPosition, net, required
 from oms.stores.documents import format_time, from_document, to_document
 from oms.stores.table import ConditionFailedError, Page, Table
@@ -30,12 +31,28 @@ class StockStore:
         self.table = Table(client, f"{table_prefix}stock")
 
     def of_skus(self, skus: Iterable[str]) -> list[StockPosition]:
-        """Every position of these skus, strongly consistent."""
+        """Every position of these skus, strongly consistent. Raises InvariantBroken where one does not add up."""
+        positions: list[StockPosition] = []
+        for found in self.read_skus(skus).values():
+            if isinstance(found, InvariantBroken):
+                raise found
+            positions += found
+        return positions
+
+    def read_skus(self, skus: Iterable[str]) -> dict[str, list[StockPosition] | InvariantBroken]:
+        """The positions of each of these skus, strongly consistent; a sku with one that does not add up is told as an
+        error."""
         wanted = sorted(set(skus))
         if len(wanted) < 2:
-            return [position for sku in wanted for position in self.of_sku(sku)]
+            return {sku: self._read_sku(sku) for sku in wanted}
         with ThreadPoolExecutor(READERS) as readers:
-            return [position for found in readers.map(self.of_sku, wanted) for position in found]
+            return dict(zip(wanted, readers.map(self._read_sku, wanted), strict=True))
+
+    def _read_sku(self, sku: str) -> list[StockPosition] | InvariantBroken:
+        try:
+            return self.of_sku(sku)
+        except InvariantBroken as error:
+            return error
 
     def of_sku(self, sku: str) -> list[StockPosition]:
         """Every position of one sku, strongly consistent."""

@@ -7,6 +7,7 @@ is stored before the order is read, and the wait is read before the order, so no
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from oms.domain.backordering import BACKORDER_LIMIT, backordered_units, cancel_r
 from oms.domain.catalog import BackorderOutcome
 from oms.domain.changes import Context, OrderChange
 from oms.domain.decisions import request_review
-from oms.domain.errors import NoRoute, OutOfStock
+from oms.domain.errors import InvariantBroken, NoRoute, OutOfStock
 from oms.domain.lifecycle import AWAIT_STOCK, REVIEW, Answer, Stored, Wait, answer
 from oms.domain.order import Order
 from oms.domain.progress import TERMINAL
@@ -32,6 +33,14 @@ if TYPE_CHECKING:
 ACTOR = "lifecycle"
 FIRST_GENERATION = 1
 _NO_REVIEW_OF_ITS_OWN = frozenset({"", "InReview"})
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An order as it was read, and what waited for it just before."""
+
+    order: Order | InvariantBroken
+    wait: Wait | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +72,21 @@ class Lifecycle:
         """
         wait = self.waits.get(order_id)
         order = self.orders.get(order_id)
-        if order is None:
-            return None
+        return self._evaluate(order, wait, now) if order else None
+
+    def look_at(self, order_ids: Iterable[str]) -> dict[str, Seen]:
+        """Many orders as they are now, those there are, each with what waited just before. Raises Retryable."""
+        wanted = list(order_ids)
+        waits = self.waits.get_many(wanted)
+        return {order_id: Seen(order, waits.get(order_id)) for order_id, order in self.orders.read_many(wanted).items()}
+
+    def evaluate_seen(self, seen: Seen, now: datetime) -> None:
+        """As `evaluate`, upon what was seen. Raises InvariantBroken for a document that can't be read."""
+        if isinstance(seen.order, InvariantBroken):
+            raise seen.order
+        self._evaluate(seen.order, seen.wait, now)
+
+    def _evaluate(self, order: Order, wait: Wait | None, now: datetime) -> Order:
         if may_release(order, now):
             order = self._release(order, now)
         if wait_is_over(order, self.sourcing.settings.policy(), now):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from oms.domain.catalog import Location, LocationStatus
 from oms.domain.changes import MAX_CLAIMS, Backorder, Claim, queue_place
-from oms.domain.errors import NoRoute, OutOfStock
+from oms.domain.errors import InvariantBroken, NoRoute, OutOfStock
 from oms.domain.order import Order
 from oms.domain.routing import Candidate, RoutingPlan, RoutingPolicy, route
 from oms.domain.stock import StockMove, StockPosition
@@ -28,12 +28,13 @@ class StockView:
     """Available units by location and sku, and the queue for each sku as far as its stock goes.
 
     Read once for a batch, and consumed as the batch plans. Units that older orders wait for are theirs: an order may
-    take only what exceeds them.
+    take only what exceeds them. Orders for a sku whose stock is `unreadable` can't be routed, all others can.
     """
 
     available: dict[str, dict[str, int]] = field(default_factory=dict)
     queues: dict[str, list[Backorder]] = field(default_factory=dict)
     closed: frozenset[str] = frozenset()
+    unreadable: dict[str, InvariantBroken] = field(default_factory=dict)
     candidates: list[Candidate] = field(default_factory=list)
 
     def see(self, positions: Iterable[StockPosition]) -> None:
@@ -52,8 +53,11 @@ class StockView:
         return sum(max(0, here.get(sku, 0)) for one, here in self.available.items() if one not in self.closed)
 
     def waited_for(self, sku: str, place: str) -> int:
-        """Units of the sku that those before this place in the queue wait for."""
-        return sum(row.quantity for row in self.queues.get(sku, ()) if row.queue_key < place)
+        """Units of the sku that those before this place in the queue wait for: of what there is, no more than lies
+        where they may have it from."""
+        rows = [row for row in self.queues.get(sku, ()) if row.queue_key < place]
+        left = {one: max(0, here.get(sku, 0)) for one, here in self.available.items() if one not in self.closed}
+        return sum(_claim(row, left) for row in rows)
 
     def spare(self, sku: str, place: str) -> int:
         """Units of the sku that nobody before this place in the queue waits for."""
@@ -129,7 +133,7 @@ class Sourcing:
         miss the moment, and the worker who takes the units looks for itself.
         """
         wanted = sorted(set(skus))
-        view.see(self.stock.of_skus(wanted))
+        self._read(view, wanted)
         contested = [sku for sku in wanted if view.total(sku)]
         with ThreadPoolExecutor(READERS) as readers:
             queues = readers.map(lambda sku: self._queue(sku, view.total(sku)), contested)
@@ -139,22 +143,34 @@ class Sourcing:
         # Whoever took their units between the two readings left the queue too: those units are not spare.
         view.see_less(self.stock.of_skus(sku for sku in contested if view.queues[sku]))
 
+    def _read(self, view: StockView, skus: Iterable[str]) -> None:
+        for sku, found in self.stock.read_skus(skus).items():
+            if isinstance(found, InvariantBroken):
+                view.unreadable[sku] = found
+            else:
+                view.unreadable.pop(sku, None)
+                view.see(found)
+
     def route(self, order: Order, view: StockView) -> RoutingPlan:
-        """Chooses locations for what is unallocated. Raises OutOfStock or NoRoute."""
+        """Chooses locations for what is unallocated. Raises OutOfStock, NoRoute, or InvariantBroken where the stock
+        that it needs does not add up."""
         card = self.settings.rate_card()
         if card is None:
             raise NoRoute({"settings": "NO_RATE_CARD"})
+        for sku in needed_units(order).keys() & view.unreadable.keys():
+            raise view.unreadable[sku]
         _require_spare(order, view)
         policy = RoutingPolicy(rate_card=card, max_parcels=self.settings.policy().max_parcels)
         candidates = view.candidates or [_candidate(location, view) for location in self.locations.all()]
         return route(order, candidates, policy)
 
     def _queue(self, sku: str, units: int) -> list[Backorder]:
-        """The head of the queue: rows until they take up all there is. Whoever stands behind gets nothing anyway."""
+        """The head of the queue: rows until they take up all there is, wherever it lies. Whoever stands behind gets
+        nothing anyway."""
         rows = []
         for row in self.backorders.of_sku(sku):
             rows.append(row)
-            units -= row.quantity
+            units -= 0 if row.excluded_locations else row.quantity
             if units <= 0:
                 break
         return rows
@@ -168,6 +184,19 @@ def needed_units(order: Order) -> dict[str, int]:
             for sku, quantity in line.stock_units(line.unallocated).items():
                 units[sku] = units.get(sku, 0) + quantity
     return units
+
+
+def _claim(row: Backorder, left: dict[str, int]) -> int:
+    """Units that a waiting row keeps from others; those that some locations are excluded for are taken out of what is
+    `left` elsewhere."""
+    if not row.excluded_locations:
+        return row.quantity
+    claimed = 0
+    for location_id in sorted(left.keys() - set(row.excluded_locations)):
+        units = min(row.quantity - claimed, left[location_id])
+        left[location_id] -= units
+        claimed += units
+    return claimed
 
 
 def _require_spare(order: Order, view: StockView) -> None:

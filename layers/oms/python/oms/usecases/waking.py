@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from oms.domain.changes import Backorder
-from oms.domain.errors import NoRoute, OutOfStock, Unavailable
+from oms.domain.errors import InvariantBroken, NoRoute, OutOfStock, Unavailable
 from oms.domain.lifecycle import AWAIT_STOCK, Answer, Wait
 from oms.domain.order import Order
 from oms.usecases.sourcing import StockView, needed_units
@@ -121,7 +121,7 @@ class _Left:
         self.look_at(needed_units(order))
         try:
             self.view.consume(order, self.sourcing.route(order, self.view))
-        except OutOfStock:
+        except (OutOfStock, InvariantBroken):
             return False
         except NoRoute:
             return True

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from oms.runtime.clock import now
@@ -81,10 +82,10 @@ class Bench:
 
     def run(self, row: Row, orders: int) -> list[Phase]:
         """Both phases of a row, after as much of the same as wakes the workers it needs."""
-        began = time.monotonic()
-        warm = self._run(row, WARM_UP_ORDERS * row.clients, GUESSED_SECONDS)
-        seconds = max(timing.seen_at for timing in warm[0].timings) - began
-        return self._run(row, orders, seconds / (WARM_UP_ORDERS * row.clients) * orders * SPARE_SHARE)
+        warm, _ = self._run(row, WARM_UP_ORDERS * row.clients, GUESSED_SECONDS)
+        latest = [timing.seconds for timing in warm.timings[-row.clients :] if timing.seconds is not None]
+        each = median(latest) if latest else GUESSED_SECONDS  # the first of each client met sleeping workers
+        return self._run(row, orders, each * orders / row.clients * SPARE_SHARE)
 
     def _run(self, row: Row, orders: int, seconds: float) -> list[Phase]:
         """Places the orders, which is thought to take so many seconds; then they are released one after the other."""
@@ -108,6 +109,7 @@ class Bench:
         release_at = datetime.now(UTC) + CANCEL_WINDOW
         posts = [self._shops.api(release_at, HOT_SKU) for _ in range(orders)]
         many = Clients(clients, self._system.description["base_url"], self._watch)
+        many.place([self._shops.api(release_at) for _ in range(clients)], status_is("ALLOCATED"))  # wakes the workers
         phase = self._phase("hot_sku", clients, lambda: many.place(posts, _is_decided))
         promised = sum(row["committed"] for row in self._hot_stock().values())
         allocated = sum(timing.state[0] == "ALLOCATED" for timing in phase.timings)

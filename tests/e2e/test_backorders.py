@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.company import LONG_SECONDS, Company
+from tests.e2e.company import LONG_SECONDS, Company, Sent, fresh
 
-HERE = "WH-ALLENTOWN"
+HERE, ELSEWHERE = "WH-ALLENTOWN", "WH-COLUMBUS"
 LONG_AGO = "2026-01-01T00:00:00Z"
 """Longer than any policy lets an order wait."""
 
@@ -24,6 +24,17 @@ def waits_for_stock(company: Company, sku: str, units: int, hours_ago: int = 0) 
     company.until("its execution waits for stock", lambda: company.waits_in(order_id) == "AwaitStock")
     company.until_it_has(order_id, waiting_for="STOCK")
     return order_id
+
+
+def forty_of(company: Company, sku: str) -> Sent:
+    """A customer's order for forty units, of which none are there."""
+
+    def of_the_sku(body: dict[str, Any]) -> None:
+        body["line_items"][0]["sku"] = sku
+
+    sent = company.place("more_than_there_is", of_the_sku)
+    company.until_all([sent], waiting_for="STOCK")
+    return sent
 
 
 def test_goods_that_arrive_are_sent_to_whoever_waited_longest_and_no_sweep_is_needed(company: Company) -> None:
@@ -68,14 +79,27 @@ def test_an_order_has_what_is_there_and_is_sent_together_with_the_rest(company: 
     assert len(company.read(order_id)["fulfillments"][0]["shipments"]) == 1
 
 
+def test_what_the_oldest_waits_for_is_kept_though_nobody_looks_after_it_and_only_the_rest_is_sold(
+    company: Company,
+) -> None:
+    sku = company.product()
+    older = forty_of(company, sku)
+    company.until("its execution waits for stock", lambda: company.waits_in(older.order_id) == "AwaitStock")
+    assert company.stop_executions([older]) == 1
+    company.receive(sku, HERE, 30)
+    company.receive(sku, ELSEWHERE, 13)
+    younger = company.buy(sku, 2)
+    company.until_it_has(younger, LONG_SECONDS, status="DELIVERED")
+    cart = {"minutes": 30, "lines": [{"sku": sku, "quantity": 1}]}
+    answers = [company.call("POST", "/reservations", cart | {"reservation_id": fresh("cart")}) for _ in range(2)]
+    assert [answer.status for answer in answers] == [201, 409]
+    company.sweep_until("it is delivered", lambda: company.all_have([older], status="DELIVERED"))
+    assert [company.position(sku, place)["available"] for place in (HERE, ELSEWHERE)] == [0, 0]
+
+
 def test_an_order_that_its_customer_makes_smaller_waits_for_less(company: Company) -> None:
     sku = company.product()
-
-    def of_the_sku(body: dict[str, Any]) -> None:
-        body["line_items"][0]["sku"] = sku
-
-    sent = company.place("more_than_there_is", of_the_sku)
-    company.until_all([sent], waiting_for="STOCK")
+    sent = forty_of(company, sku)
     body = json.loads(sent.message.body)
     (line,) = body["line_items"]
     line["current_quantity"] = 3

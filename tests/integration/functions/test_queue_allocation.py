@@ -13,7 +13,7 @@ ALL_PLACED: Steps = tuple(("queue_intake", case) for case in ("two_lines", "more
 BEFORE: dict[str, Steps] = {
     "more_than_there_is": (("queue_intake", "more_than_there_is"),),
     "must_be_split": (("queue_intake", "must_be_split"),),
-    "order_in_review": (("queue_intake", "kit"),),
+    "kit": (("queue_intake", "kit"),),
     "the_same_order_twice": PLACED,
     "three_orders": ALL_PLACED,
     "two_lines": PLACED,
@@ -22,7 +22,7 @@ BEFORE: dict[str, Steps] = {
 HEARD: dict[str, dict[str, str | None]] = {
     "more_than_there_is": {"sample-token-allocate-100265-1": "OutOfStock"},
     "must_be_split": {"sample-token-allocate-100258-1": None},
-    "order_in_review": {"sample-token-allocate-100272-1": "InReview"},
+    "kit": {"sample-token-allocate-100272-1": "OutOfStock"},
     "the_same_order_twice": {"sample-token-allocate-100241-1": None, "sample-token-allocate-100241-2": None},
     "three_orders": {
         "sample-token-allocate-100241-1": None,

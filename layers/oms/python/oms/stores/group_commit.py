@@ -242,7 +242,8 @@ class GroupCommit:
                 self._split(changes, error, work)
                 return []
             if refused is None:
-                _all_committed(changes, work)
+                for one in changes.changes:
+                    work.settle(one, Outcome.COMMITTED)
                 return []
             if refused.guards or refused.positions or refused.malformed:
                 return self._take_out(changes, refused, work)
@@ -312,11 +313,6 @@ def _give_way(changes: Pack[C], refusal: Refusal[C], work: _Work[C]) -> list[Pre
         if one.place in blamed:
             work.fail(one, WriteConflict("always held by others"))
     return [one for one in changes.changes if one.place not in blamed]
-
-
-def _all_committed(changes: Pack[C], work: _Work[C]) -> None:
-    for one in changes.changes:
-        work.settle(one, Outcome.COMMITTED)
 
 
 def _all_fail(changes: Pack[C], error: OmsError, work: _Work[C]) -> None:

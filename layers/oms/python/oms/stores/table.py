@@ -18,7 +18,7 @@ from botocore.exceptions import (
     HTTPClientError,
 )
 
-from oms.domain.errors import InvalidMessage, Throttled, Unavailable, WriteConflict
+from oms.domain.errors import InvalidMessage, InvariantBroken, Throttled, Unavailable, WriteConflict
 from oms.stores.attribute_values import from_item, to_item
 
 if TYPE_CHECKING:
@@ -165,7 +165,8 @@ class Table:
     def query_all(
         self, condition: str, values: Mapping[str, Any], *, index: str | None = None, consistent: bool = False
     ) -> list[dict[str, Any]]:
-        """Every item of a key, up to MAX_PAGES pages; for keys that hold a bounded number of items."""
+        """Every item of a key; for keys that hold a bounded number of items. Raises InvariantBroken beyond MAX_PAGES:
+        an answer with a part missing would be taken for the whole."""
         items: list[dict[str, Any]] = []
         cursor: str | None = None
         for _ in range(MAX_PAGES):
@@ -173,11 +174,11 @@ class Table:
             items += page.items
             cursor = page.cursor
             if cursor is None:
-                break
-        return items
+                return items
+        raise InvariantBroken(f"{self.name}: more than {MAX_PAGES} pages under one key")
 
     def scan_all(self) -> list[dict[str, Any]]:
-        """Every item, up to MAX_PAGES pages; for tables of reference data only."""
+        """Every item; for tables of reference data only. Raises InvariantBroken beyond MAX_PAGES."""
         items: list[dict[str, Any]] = []
         request: dict[str, Any] = {"TableName": self.name}
         for _ in range(MAX_PAGES):
@@ -185,9 +186,9 @@ class Table:
                 answer = self.client.scan(**request)
             items += [from_item(item) for item in answer["Items"]]
             if "LastEvaluatedKey" not in answer:
-                break
+                return items
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-        return items
+        raise InvariantBroken(f"{self.name}: more than {MAX_PAGES} pages")
 
 
 def _conditional(condition: str, values: Mapping[str, Any] | None) -> dict[str, Any]:

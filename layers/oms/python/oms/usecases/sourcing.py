@@ -71,7 +71,7 @@ class StockView:
         """
         taken = {(move.sku, move.location_id) for move in moves}
         claims: list[Claim] = []
-        for sku in {sku for sku, _ in taken}:
+        for sku in sorted({sku for sku, _ in taken}):
             claims += self._left_at(sku, self.waited_for(sku, place), taken)
         return tuple(claims[:MAX_CLAIMS])
 

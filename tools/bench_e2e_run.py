@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from oms.domain.order import OrderStatus
 from oms.runtime.clock import now
 from oms.stores.attribute_values import from_item
 from oms.stores.group_commit import GroupCommit
@@ -18,7 +19,7 @@ from oms.stores.snapshots import Readings
 from oms.usecases.counting import Booking, take_snapshot
 from tools import bench_engine, seed, seed_stock, system, world
 from tools.bench_e2e_cost import Meter, Processes, Spent
-from tools.bench_e2e_traffic import Clients, Gate, Post, Shops, Timing, status_is
+from tools.bench_e2e_traffic import Clients, Gate, Post, Shops, Timing, has_reached
 from tools.bench_e2e_watch import State, Watch
 from tools.console import Screen
 
@@ -94,7 +95,7 @@ class Bench:
             self._post(row, release_at + timedelta(seconds=number // RELEASES_A_SECOND)) for number in range(orders)
         ]
         clients = Clients(row.clients, self._system.description["base_url"], self._watch)
-        placed = self._phase("place", row.clients, lambda: clients.place(posts, status_is("ALLOCATED")))
+        placed = self._phase("place", row.clients, lambda: clients.place(posts, has_reached(OrderStatus.ALLOCATED)))
         early = (release_at - datetime.now(UTC)).total_seconds()
         if early < 0:
             placed.facts["released_while_placing"] = True
@@ -109,7 +110,9 @@ class Bench:
         release_at = datetime.now(UTC) + CANCEL_WINDOW
         posts = [self._shops.api(release_at, HOT_SKU) for _ in range(orders)]
         many = Clients(clients, self._system.description["base_url"], self._watch)
-        many.place([self._shops.api(release_at) for _ in range(clients)], status_is("ALLOCATED"))  # wakes the workers
+        many.place(
+            [self._shops.api(release_at) for _ in range(clients)], has_reached(OrderStatus.ALLOCATED)
+        )  # wakes the workers
         phase = self._phase("hot_sku", clients, lambda: many.place(posts, _is_decided))
         promised = sum(row["committed"] for row in self._hot_stock().values())
         allocated = sum(timing.state[0] == "ALLOCATED" for timing in phase.timings)

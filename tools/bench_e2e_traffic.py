@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from oms.domain.order import OrderStatus
 from tools import signing
 from tools.bench_e2e_watch import State, Watch
 from tools.local_stack import PROJECT
@@ -205,10 +206,12 @@ class Clients:
 
     def _carry(self, connection: Connection, gate: Gate, location_id: str, request: dict[str, Any]) -> Timing:
         parcel = gate.parcel(location_id, request)
-        shipped = self._follow(connection, gate.shipped(location_id, request, parcel), status_is("SHIPPED"))
+        shipped = self._follow(connection, gate.shipped(location_id, request, parcel), has_reached(OrderStatus.SHIPPED))
         if shipped.seconds is None:
             return shipped
-        delivered = self._follow(connection, gate.delivered(request["order_id"], parcel), status_is("DELIVERED"))
+        delivered = self._follow(
+            connection, gate.delivered(request["order_id"], parcel), has_reached(OrderStatus.DELIVERED)
+        )
         if delivered.seconds is None:
             return delivered
         return replace(delivered, seconds=shipped.seconds + delivered.seconds)
@@ -242,6 +245,7 @@ class Clients:
         return [timings.get() for _ in range(timings.qsize())]
 
 
-def status_is(status: str) -> Callable[[State], bool]:
-    """Whether an order has this status."""
-    return lambda state: state[0] == status
+def has_reached(status: OrderStatus) -> Callable[[State], bool]:
+    """Whether an order has come so far, or farther."""
+    reached = {one.value for one in list(OrderStatus)[list(OrderStatus).index(status) :]}
+    return lambda state: state[0] in reached

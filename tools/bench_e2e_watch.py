@@ -10,12 +10,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 MOST_KEYS = 100
 REST_SECONDS = 0.05
 RESTS_PER_LOOK = 2
+STOP_SECONDS = 5.0
+"""A look under way is waited for no longer: the system may be gone already."""
+
 WANTED = "order_id, #status, waiting_for"
 
 State = tuple[str, str]
@@ -52,7 +58,6 @@ class Watch:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._look_on, name="watch", daemon=True)
         self.looks = 0
-        self.trouble = ""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -60,7 +65,7 @@ class Watch:
 
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(STOP_SECONDS)
 
     def wish(self, order_id: str, is_granted: Callable[[State], bool]) -> Wish:
         """Begins to look after an order, existing or not."""
@@ -91,7 +96,8 @@ class Watch:
             with self._lock:
                 wishes = list(self._wishes.values())[:MOST_KEYS]
             if wishes:
-                self._grant(wishes)
+                with suppress(BotoCoreError, ClientError):  # a look that failed is made again after the rest
+                    self._grant(wishes)
             self._stopping.wait(max(REST_SECONDS, RESTS_PER_LOOK * (time.monotonic() - began)))
 
     def _grant(self, wishes: list[Wish]) -> None:

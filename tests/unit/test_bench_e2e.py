@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from oms.domain.order import OrderStatus
 from tools.bench_e2e import Result
 from tools.bench_e2e_cost import Cpu, Meter, Processes, Spent
 from tools.bench_e2e_run import Phase, Row
-from tools.bench_e2e_traffic import Timing, status_is
+from tools.bench_e2e_traffic import Timing, has_reached
 from tools.bench_e2e_watch import MOST_KEYS, State, Watch
 from tools.counters import CallLog, Tally
 
@@ -99,9 +100,9 @@ def watch(table: Table, meanwhile: Callable[[], object] = lambda: None) -> Watch
 def test_a_client_is_told_when_its_order_is_where_it_should_be_and_not_before() -> None:
     table = Table({"a": [("RECEIVED", "ALLOCATION"), ("ALLOCATED", "CANCEL_WINDOW")], "b": [("RECEIVED", "STOCK")]})
     with watch(table) as looking:
-        first = looking.wish("a", status_is("ALLOCATED"))
+        first = looking.wish("a", has_reached(OrderStatus.ALLOCATED))
         second = looking.wish("b", lambda state: state[1] == "STOCK")
-        unheard_of = looking.wish("c", status_is("ALLOCATED"))
+        unheard_of = looking.wish("c", has_reached(OrderStatus.ALLOCATED))
         assert first.wait(SECONDS)
         assert second.wait(SECONDS)
     assert first.state == ("ALLOCATED", "CANCEL_WINDOW")

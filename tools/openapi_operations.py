@@ -136,7 +136,7 @@ OPERATIONS: dict[str, Operation] = {
         summary="Book changes of stock that no order asks for: receipts, returns, corrections, transfers, inspection.",
         body=StockAdjustments,
         headers=KEY,
-        answers={200: ("What became of each line; the same for a repeat.", StockDocumentOutcome)},
+        answers={200: ("What became of each line; DUPLICATE for what was booked before.", StockDocumentOutcome)},
         refusals={
             409: "In progress right now.",
             413: "More than 200,000 bytes.",

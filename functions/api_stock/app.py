@@ -79,7 +79,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 @api.post("/stock/adjustments")
 def adjust_stock() -> Response[Any]:
-    """200 with the outcome of every line, the same for a repeat; 409 in progress, 422, 503."""
+    """200 with the outcome of every line, DUPLICATE for what was booked before; 409 in progress, 422, 503."""
     body, moment = api.body(StockAdjustments), now()
     lines = body.document_lines(moment)
     request = ApiRequest(client_id=api.client_id, key=api.idempotency_key(), content_hash=body.content_hash)

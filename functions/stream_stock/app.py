@@ -65,7 +65,7 @@ def _wake(records: list[Record], go_on: Callable[[], bool]) -> None:
 
 
 def _changes(records: Iterable[Record]) -> list[Seen]:
-    """What became of each position; what happened in between needs nobody any more."""
+    """What became of each position."""
     changes: dict[str, Seen] = {}
     for record in records:
         if _is_position(record):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -54,6 +55,25 @@ def test_each_sample_is_noticed_and_noticing_it_twice_changes_nothing(company: M
 def test_when_goods_arrive_the_order_that_waits_for_them_is_woken(company: MainStreet, case: str) -> None:
     ovens(company, 60)
     company.play_all((FUNCTION, case))
+    assert company.told[TOKEN] == [{}]
+
+
+def moved(number: int, before: int, available: int) -> dict[str, Any]:
+    """A record of the stream: the ovens at the place went from so many available to so many."""
+    record: dict[str, Any] = json.loads(json.dumps(sample(FUNCTION, "goods_arrived")["Records"][0]))
+    record["dynamodb"] |= {"SequenceNumber": str(number)}
+    for image, units in (("OldImage", before), ("NewImage", available)):
+        record["dynamodb"][image] |= {"available": {"N": str(units)}}
+    return record
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+def test_who_began_to_wait_for_the_last_units_is_woken_when_they_come_back(company: MainStreet, batches: int) -> None:
+    ovens(company, 60)
+    records = [moved(1, 60, 0), moved(2, 0, 60)]
+    for start in range(0, 2, 2 // batches):
+        event = {"Records": records[start : start + 2 // batches]}
+        assert company.function(FUNCTION).handler(event, LambdaContext(remaining_millis=60_000)) == DONE
     assert company.told[TOKEN] == [{}]
 
 

@@ -21,7 +21,11 @@ MAX_POSITIONS = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """How a position changed as its stream tells it: `available` before and after, and whether it is marked."""
+    """How a position changed as its stream tells it: `available` before and after, and whether it is marked.
+
+    Several changes seen together are one, and nothing that happened in between is lost: who began to wait after the
+    units were gone gains by their coming back, though there are no more of them than at first.
+    """
 
     sku: str
     location_id: str
@@ -29,26 +33,33 @@ class Seen:
     available: int
     marked: bool = False
     incoming_changed: bool = False
+    rose_earlier: bool = False
+    fell_short_earlier: bool = False
+    sellable_changed_earlier: bool = False
 
     def then(self, later: Seen) -> Seen:
         """This change and a later one of the same position as one."""
-        incoming_changed = self.incoming_changed or later.incoming_changed
-        return replace(later, before=self.before, incoming_changed=incoming_changed)
+        return replace(
+            later,
+            rose_earlier=self.rose,
+            fell_short_earlier=self.fell_short,
+            sellable_changed_earlier=self.sellable_changed,
+        )
 
     @property
     def rose(self) -> bool:
-        """Whether there is more to promise than before."""
-        return self.available > self.before
+        """Whether at some moment there was more to promise than just before."""
+        return self.rose_earlier or self.available > self.before
 
     @property
     def fell_short(self) -> bool:
         """Whether it lost units that it has promised, or more of them."""
-        return self.available < min(0, self.before)
+        return self.fell_short_earlier or self.available < min(0, self.before)
 
     @property
     def sellable_changed(self) -> bool:
-        """Whether what may be sold of it could be another figure now."""
-        return self.available != self.before or self.incoming_changed
+        """Whether what may be sold of it could be another figure than it was at some moment."""
+        return self.sellable_changed_earlier or self.available != self.before or self.incoming_changed
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from oms import wiring
@@ -9,7 +10,7 @@ from oms.domain.errors import Retryable
 from oms.runtime.batches import BatchAnswer, Record, together
 from oms.runtime.clock import now
 from oms.runtime.functions import lambda_handler
-from oms.usecases.lifecycle import Seen
+from oms.usecases.lifecycle import OrderSeen
 
 lifecycle = wiring.lifecycle()
 
@@ -21,14 +22,14 @@ def handler(event: dict[str, Any], context: object) -> BatchAnswer:
     return together(event, _order_id, lambda records: _notice(records, seen))
 
 
-def _look_at(order_ids: Any) -> dict[str, Seen]:
+def _look_at(order_ids: Iterable[str]) -> dict[str, OrderSeen]:
     try:
         return lifecycle.look_at(dict.fromkeys(order_ids))
     except Retryable:
         return {}  # each is read alone then, and comes again alone
 
 
-def _notice(records: list[Record], seen: dict[str, Seen]) -> None:
+def _notice(records: list[Record], seen: dict[str, OrderSeen]) -> None:
     order_id, kinds = _order_id(records[0]), {record["eventName"] for record in records}
     if "INSERT" in kinds:
         lifecycle.start(order_id)

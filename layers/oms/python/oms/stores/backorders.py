@@ -46,11 +46,6 @@ class BackordersStore:
             if cursor is None:
                 return
 
-    def first(self, sku: str, limit: int) -> list[Backorder]:
-        """The first rows of the queue of a sku, strongly consistent."""
-        page = self.table.query("#sku = :s", {":s": sku}, limit=limit, consistent=True)
-        return [decode(item) for item in page.items]
-
 
 def decode(item: dict[str, Any]) -> Backorder:
     """The row of a stored item."""

@@ -36,7 +36,7 @@ _NO_REVIEW_OF_ITS_OWN = frozenset({"", "InReview"})
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class OrderSeen:
     """An order as it was read, and what waited for it just before."""
 
     order: Order | InvariantBroken
@@ -74,13 +74,15 @@ class Lifecycle:
         order = self.orders.get(order_id)
         return self._evaluate(order, wait, now) if order else None
 
-    def look_at(self, order_ids: Iterable[str]) -> dict[str, Seen]:
+    def look_at(self, order_ids: Iterable[str]) -> dict[str, OrderSeen]:
         """Many orders as they are now, those there are, each with what waited just before. Raises Retryable."""
         wanted = list(order_ids)
         waits = self.waits.get_many(wanted)
-        return {order_id: Seen(order, waits.get(order_id)) for order_id, order in self.orders.read_many(wanted).items()}
+        return {
+            order_id: OrderSeen(order, waits.get(order_id)) for order_id, order in self.orders.read_many(wanted).items()
+        }
 
-    def evaluate_seen(self, seen: Seen, now: datetime) -> None:
+    def evaluate_seen(self, seen: OrderSeen, now: datetime) -> None:
         """As `evaluate`, upon what was seen. Raises InvariantBroken for a document that can't be read."""
         if isinstance(seen.order, InvariantBroken):
             raise seen.order

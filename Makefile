@@ -89,6 +89,24 @@ bench-stock: $(STAMP) ## what promising stock costs: CASES=hot_sku,baskets,apart
 bench-e2e: $(STAMP) ## orders per second of the deployed whole on this machine: QUICK=1 for a small run
 	@$(BIN)/python -m tools.bench_e2e $(if $(filter-out 0,$(QUICK)),--quick)
 
+.PHONY: import-rates
+import-rates: $(STAMP) ## carrier prices or zones from a CSV file: STAGE=dev KIND=rates NAME=ups VERSION=1 CARD=… FILE=…
+	@test -n "$(KIND)" -a -n "$(NAME)" -a -n "$(FILE)" || { echo "Say what: make import-rates STAGE=dev KIND=zones NAME=us-2026 FILE=zones.csv (python -m tools.import_rates --help says more)"; exit 2; }
+	@$(BIN)/python -m tools.import_rates --kind "$(KIND)" --name "$(NAME)" $(if $(STAGE),--stage "$(STAGE)") $(if $(VERSION),--version "$(VERSION)") $(if $(CARD),--card "$(CARD)") "$(FILE)"
+
+.PHONY: backtest
+backtest: $(STAMP) ## try a routing policy on past orders, beside the active one: STAGE=dev POLICY=4 DAYS=7 or GENERATE=500
+	@test -n "$(POLICY)" || { echo "Say which version: make backtest POLICY=4 DAYS=7 (python -m tools.backtest --help says more)"; exit 2; }
+	@$(BIN)/python -m tools.backtest --policy "$(POLICY)" $(if $(STAGE),--stage "$(STAGE)") $(if $(DAYS),--days "$(DAYS)") $(if $(GENERATE),--generate "$(GENERATE)")
+
+.PHONY: prove-routing
+prove-routing: $(STAMP) ## routing against HiGHS on 10,000 orders, half an hour: ORDERS=… for fewer
+	@$(BIN)/python -m tools.prove_routing $(if $(ORDERS),--orders $(ORDERS))
+
+.PHONY: bench-routing
+bench-routing: $(STAMP) ## what exact routing costs and saves: CLASSES="5 x 50;8 x 20;waves" INSTANCES=20
+	@$(BIN)/python -m tools.bench_routing $(if $(CLASSES),--classes "$(CLASSES)") $(if $(INSTANCES),--instances $(INSTANCES))
+
 .PHONY: import-cost
 import-cost: $(STAMP) ## what each handler costs to import: milliseconds and modules
 	@$(BIN)/python -m tools.import_cost

@@ -25,6 +25,7 @@ BASKET_SKUS = 2_000
 STOCKED_AT = 0.4
 ZIPF_EXPONENT = 1.1
 SECOND_LINE = 0.1
+CARRIER = "ups"
 REGIONS = (
     *("NV", "CA", "WA", "CO", "AZ", "TX", "OK", "MN", "MO", "IL"),
     *("OH", "KY", "TN", "GA", "FL", "NC", "PA", "NJ", "NY", "MA"),
@@ -68,17 +69,16 @@ def locations() -> list[Location]:
             status=LocationStatus.ACTIVE,
             country="US",
             region=region,
-            carrier="ups",
-            service="ground",
+            carriers=(CARRIER,),
         )
         for number, region in enumerate(REGIONS)
     ]
 
 
-def rate_card() -> dict[str, Any]:
-    """The demonstration's rate card, as it is stored."""
-    card: dict[str, Any] = seed.load("settings")["rate_card"]["standard"]
-    return card
+def rate_cards() -> dict[str, dict[str, Any]]:
+    """The demonstration's rate cards of the carrier that all locations ship by, as they are stored, by name."""
+    cards: dict[str, dict[str, Any]] = seed.load("settings")["rate_card"]
+    return {name: card for name, card in cards.items() if card["carrier"] == CARRIER}
 
 
 def hot_sku(orders: int) -> Workload:

@@ -100,13 +100,12 @@ class Bench:
 
     def set_up(self) -> None:
         """The tables, made anew, with reference data and stock."""
-        rows = {"policy": ("active", {}), "rate_card": ("standard", bench_orders.rate_card())}
+        rows: list[dict[str, Any]] = [{"kind": "policy", "name": "active"}]
+        rows += ({**card, "kind": "rate_card", "name": name} for name, card in bench_orders.rate_cards().items())
         with self._watched(QUIET):
             bench_engine.create_tables()
             bench_engine.put_all("locations", bench_orders.locations())
-            bench_engine.put_all(
-                "settings", ({**row, "kind": kind, "name": name} for kind, (name, row) in rows.items())
-            )
+            bench_engine.put_all("settings", rows)
             bench_engine.put_all("stock", self.workload.stock())
 
     def run(self, orders: int, way: Way, *, alone: bool = False) -> Figures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -164,14 +165,66 @@ class BasketAnswer(BaseModel):
     short: dict[str, int]
 
 
+class ArrivalAnswer(BaseModel):
+    """By when all of it would be delivered, by which service the last parcel comes, and what that costs us (carrier and
+    locations, not the customer's price), in minor units."""
+
+    deliver_by: datetime
+    service: str
+    cost_minor: int
+    currency: str
+
+
+class AssumedAnswer(BaseModel):
+    """What is not configured: a stable code, and words that say what was used instead and where to set it."""
+
+    location_id: str
+    code: str
+    says: str
+
+
+class PromiseAnswer(ArrivalAnswer):
+    """The plan that routing would choose now; `fastest` is there where another plan arrives earlier."""
+
+    carrier: str
+    location_ids: list[str]
+    parcels: int
+    warnings: list[AssumedAnswer]
+    fastest: ArrivalAnswer | None = None
+
+
+class WhyNoPromise(BaseModel):
+    """OUT_OF_STOCK with the missing units by SKU, NO_ROUTE with why locations ship nothing (at most 50), or why it
+    could not be ordered at all."""
+
+    code: str
+    shortages: dict[str, int] | None = None
+    reasons: dict[str, str] | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AvailabilityOfSku(Availability):
+    """The figures of a SKU; with a country also by when it would arrive if ordered alone."""
+
+    promise: PromiseAnswer | None = None
+    why: WhyNoPromise | None = None
+
+
 class AvailabilityAnswer(BaseModel):
-    """What may be sold now, term by term, and the formula of the terms. `basket` is there if a SKU has a number."""
+    """What may be sold now, term by term, and the formula of the terms. `basket` is there if a SKU has a number.
+
+    With a country, `promise` is about all SKUs as one order, one unit of each without a number; null says `why`.
+    It is an answer, no promise yet: nothing is held by it.
+    """
 
     at: datetime
     channel: str | None
-    skus: list[Availability]
+    skus: list[AvailabilityOfSku]
     formula: dict[str, str]
     basket: BasketAnswer | None = None
+    promise: PromiseAnswer | None = None
+    why: WhyNoPromise | None = None
 
 
 class SnapshotKept(BaseModel):

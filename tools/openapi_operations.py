@@ -11,6 +11,7 @@ from oms.channels.direct import DirectOrder
 from oms.connectors import snapshot_bodies, stock_reports, warehouse_reports
 from oms.domain.explanation import Explanation
 from oms.domain.order import Order
+from oms.domain.routing_account import RoutingAccount
 from oms.runtime.api_requests import (
     IDEMPOTENCY_KEY,
     CancellationRequest,
@@ -19,6 +20,7 @@ from oms.runtime.api_requests import (
     OrderListQuery,
     OrderReadQuery,
     ReviewRequest,
+    RoutingQuery,
 )
 from oms.runtime.availability_api import AvailabilityQuery
 from oms.runtime.reservation_requests import ReservationRequest
@@ -80,7 +82,9 @@ OPERATIONS: dict[str, Operation] = {
         refusals={
             409: (
                 "In progress right now, placed by another request, or the reservation is another order's"
-                " (`details.order_id`) or unknown."
+                " (`details.order_id`) or unknown; or nothing arrives by `promised_by` (PromiseNotKept):"
+                " `details.alternatives` has at most three plans that arrive later, soonest first, at our costs;"
+                " without any, `details.why` says what is missing."
             ),
             **BAD_BODY,
             **BUSY,
@@ -102,6 +106,16 @@ OPERATIONS: dict[str, Operation] = {
         summary="Why has it not shipped, and who can do what about it?",
         answers={200: ("The explanation.", Explanation)},
         refusals={**NO_ORDER, **BUSY},
+    ),
+    "GET /orders/{order_id}/routing": Operation(
+        summary="Why does it ship from there, and why not from another location?",
+        query=RoutingQuery,
+        answers={200: ("The routing decision, term by term.", RoutingAccount)},
+        refusals={
+            404: "There is no such order or decision, it was never routed, or its record is no longer kept.",
+            422: "A bad parameter, or a location nobody knows.",
+            **BUSY,
+        },
     ),
     "POST /orders/{order_id}/cancellations": Operation(
         summary="Cancel everything that is not released; a repeat changes nothing.",
@@ -145,7 +159,8 @@ OPERATIONS: dict[str, Operation] = {
         },
     ),
     "GET /availability": Operation(
-        summary="What may be sold of some SKUs, on a channel or on any, and why; it promises nothing.",
+        summary="What may be sold of some SKUs, on a channel or on any, why, and by when it would arrive; nothing is"
+        " held by it.",
         query=AvailabilityQuery,
         answers={200: ("The figures.", AvailabilityAnswer)},
         refusals={

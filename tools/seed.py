@@ -10,13 +10,18 @@ import json
 import secrets as randomness
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from oms.channels import registry
+from oms.domain.policy_versions import Draft
+from oms.domain.routing_policy_form import parse
 from oms.stores.attribute_values import to_item
+from oms.stores.routing_policies import RoutingPoliciesStore
+from oms.usecases.policies import Policies
 
 SEED_DATA = Path(__file__).resolve().parent / "seed_data"
 SECRET_BYTES = 32
@@ -86,6 +91,21 @@ def put_reference_data(client: ClientFactory, stage: str, stand_in_url: str) -> 
                 if registry.is_known(channel):
                     item["secret_name"] = _channel_secret_name(stage, channel, account)
             put_item(tables, f"oms-{stage}-settings", item)
+    # kept states of the project's first days have a card under a name that no card has any more
+    tables.delete_item(TableName=f"oms-{stage}-settings", Key=to_item({"kind": "rate_card", "name": "standard"}))
+    _put_routing_policy(tables, stage)
+
+
+def _put_routing_policy(tables: Any, stage: str) -> None:
+    """Version 1 of the routing policy, active, where none is yet."""
+    policies = Policies(RoutingPoliciesStore(tables, f"oms-{stage}-"))
+    if policies.active() is not None:
+        return
+    moment = datetime.now(UTC).replace(microsecond=0)
+    first = Draft(policy=parse(load("routing_policy")), author="seed", note="How we begin", request_id="seed")
+    draft = policies.draft(first, moment)
+    no_orders = "there are no orders yet to try it on"
+    policies.activate(policies.candidate(draft.version), None, "seed", moment, forced_note=no_orders)
 
 
 def put_item(tables: Any, table: str, item: dict[str, Any]) -> None:

@@ -84,7 +84,9 @@ def _seed(stack: LocalStack, place: Place, screen: Screen) -> seed.Secrets:
 
 
 def _outside(description: dict[str, Any], secrets: seed.Secrets) -> Outside:
-    carriages = {one["location_id"]: Carriage(one["carrier"], one["service"]) for one in seed.load("locations")}
+    cards = seed.load("settings")["rate_card"].values()
+    usual = {card["carrier"]: Carriage(card["carrier"], card["services"][0]["service"]) for card in cards}
+    carriages = {one["location_id"]: usual[one["carriers"][0]] for one in seed.load("locations")}
     carrier_secret = secrets.carriers[seed.CARRIER_ACCOUNT]
     return Outside(description["base_url"], secrets.warehouses, carrier_secret, carriages)
 

@@ -21,6 +21,7 @@ from oms.runtime.api_requests import (
     OrderListQuery,
     OrderReadQuery,
     ReviewRequest,
+    RoutingQuery,
 )
 from oms.runtime.clients import client
 from oms.runtime.clock import now
@@ -32,19 +33,24 @@ from oms.stores.contacts import ContactsStore
 from oms.stores.documents import to_document
 from oms.stores.group_commit import GroupCommit
 from oms.stores.orders import OrdersStore
-from oms.stores.reference_data import ProductsStore, SettingsStore
+from oms.stores.reference_data import LocationsStore, ProductsStore, SettingsStore
 from oms.stores.reservations import ReservationsStore
+from oms.stores.routing_decisions import RoutingDecisionsStore
 from oms.usecases.conversion import Conversion
 from oms.usecases.decisions import Decisions
 from oms.usecases.intake import Intake, Placed
+from oms.usecases.promises import PromiseCheck
 from oms.usecases.reading import OrderPage, Paging, Reading, known_form
+from oms.usecases.routing_decisions import RoutingDecisions
 
 dynamodb, prefix = client("dynamodb"), table_prefix()
 secrets = Secrets(client("secretsmanager"), environment("STAGE"))
 contacts = ContactsStore(dynamodb, prefix, hash_key=lambda: secrets.text("contacts/hash-key"))
 orders, settings = OrdersStore(dynamodb, prefix), SettingsStore(dynamodb, prefix)
 commit = GroupCommit(dynamodb, prefix, contacts)
-conversion = Conversion(reservations=ReservationsStore(dynamodb, prefix), sourcing=wiring.sourcing())
+reservations, sourcing = ReservationsStore(dynamodb, prefix), wiring.sourcing()
+routed = RoutingDecisionsStore(dynamodb, prefix)
+conversion = Conversion(reservations=reservations, sourcing=sourcing, decisions=routed)
 intake = Intake(
     orders=orders,
     contacts=contacts,
@@ -52,8 +58,16 @@ intake = Intake(
     settings=settings,
     commit=commit,
     conversion=conversion,
+    promises=PromiseCheck(sourcing=sourcing, reservations=reservations),
 )
 reading = Reading(orders=orders, contacts=contacts)
+routing = RoutingDecisions(
+    reading=reading,
+    orders=orders,
+    decisions=routed,
+    locations=LocationsStore(dynamodb, prefix),
+    settings=settings,
+)
 decisions = Decisions(orders=orders, commit=commit, settings=settings)
 idempotency = Idempotency(dynamodb, f"{prefix}idempotency", kind="POST /orders")
 api = Api()
@@ -67,7 +81,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 @api.post("/orders")
 def create_order() -> Response[Any]:
-    """201 placed, 200 placed before, 409 in progress or placed by another request, 422, 503."""
+    """201 placed, 200 placed before, 409 in progress, placed by another request or a promise not kept, 422, 503."""
     body, moment = api.body(DirectOrder), now()
     request = ApiRequest(client_id=api.client_id, key=api.idempotency_key(), content_hash=_content_hash(body))
     incoming = incoming_order(body, default_id=request.key, now=moment)
@@ -111,6 +125,13 @@ def explain_order(order_id: str) -> Response[Any]:
     """Why it has not shipped, and who can do what about it."""
     explanation = reading.explanation(order_id, now())
     return answer(200, {field.name: to_document(getattr(explanation, field.name)) for field in fields(explanation)})
+
+
+@api.get("/orders/<order_id>/routing")
+def explain_routing(order_id: str) -> Response[Any]:
+    """Why it ships from there; with `why_not`, why not from another location. 404 when it was never routed."""
+    query = api.query(RoutingQuery)
+    return answer(200, to_document(routing.account(order_id, query.decision_id, query.why_not)))
 
 
 @api.get("/orders")

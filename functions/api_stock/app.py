@@ -40,6 +40,7 @@ from oms.stores.reservations import ReservationsStore
 from oms.stores.snapshots import SnapshotsStore
 from oms.stores.stock import StockStore
 from oms.stores.stock_documents import StockDocumentsStore
+from oms.usecases.promises import Quotes
 from oms.usecases.reading import stock_of
 from oms.usecases.reservations import Reservations, known_reservation
 from oms.usecases.snapshots import Report, Snapshots
@@ -68,6 +69,7 @@ snapshots = Snapshots(
 )
 idempotency = Idempotency(dynamodb, f"{prefix}idempotency", kind="POST /stock/adjustments")
 availabilities = wiring.availabilities()
+quotes = Quotes(products=products, sourcing=reservations.sourcing)
 api = Api()
 
 
@@ -132,10 +134,12 @@ def release_reservation(reservation_id: str) -> Response[Any]:
 
 @api.get("/availability")
 def read_availability() -> Response[Any]:
-    """What may be sold of some SKUs and why; 404 for a SKU that is no product or an account never set up."""
+    """What may be sold of some SKUs and why, and by when it would arrive; 404 for a SKU that is no product or an
+    account never set up."""
     query, moment = api.query(AvailabilityQuery), now()
     figures = availabilities.of_skus(query.skus, moment, channel=query.channel, ship_to=query.ship_to)
-    return answer(200, availability_answer(query, figures, moment))
+    quoted = quotes.quote(query.question, moment) if query.question else None
+    return answer(200, availability_answer(query, figures, moment, quoted))
 
 
 @api.post("/stock/snapshots")

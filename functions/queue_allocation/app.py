@@ -12,6 +12,7 @@ from oms.runtime.clock import now
 from oms.runtime.functions import lambda_handler, logger, table_prefix
 from oms.stores.group_commit import GroupCommit
 from oms.stores.orders import OrdersStore
+from oms.stores.routing_decisions import RoutingDecisionsStore
 from oms.usecases.allocation import Allocation, AllocationRequest
 
 dynamodb, prefix = client("dynamodb"), table_prefix()
@@ -20,6 +21,7 @@ allocation = Allocation(
     sourcing=wiring.sourcing(),
     commit=GroupCommit(dynamodb, prefix),
     executions=wiring.executions(),
+    decisions=RoutingDecisionsStore(dynamodb, prefix),
 )
 
 

@@ -56,9 +56,9 @@ def _note(records: list[Record]) -> None:
 def _wake(records: list[Record], go_on: Callable[[], bool]) -> None:
     sku, gone = _sku(records[0]), _gone(records)
     if any(seen.rose for seen in _changes(records)):
-        woken = waking.wake(sku, go_on=go_on)
+        woken = waking.wake(sku, now(), go_on=go_on)
     elif gone:
-        woken = waking.close_up(sku, gone, go_on=go_on)
+        woken = waking.close_up(sku, gone, now(), go_on=go_on)
     else:
         return
     metrics.add_metric("OrdersWoken", MetricUnit.Count, woken)

@@ -21,6 +21,9 @@ PAGE = PROJECT / "docs" / "asking-the-tables.md"
 STATEMENT = re.compile(r"^```sql\n(.+?)\n```$", re.MULTILINE | re.DOTALL)
 TARGET = re.compile(r'FROM "oms-prod-(?P<table>\w+)"(?:\."(?P<index>\w+)")?')
 CLOSED = "WH-ALLENTOWN"
+STORE = "STORE-SEATTLE"
+"""It counts its parcels per day."""
+
 HOLD = "FRAUD_CHECK"
 SHORT_SKU = "DUTCH-OVEN-5"
 LISTED_SKU = "MUG-STONE-350"
@@ -80,6 +83,9 @@ EXPECTED: dict[str, list[Answers]] = {
         only(has("status", lambda facts: "DELIVERED")),
         lambda facts, rows: rows[0]["events"][0]["type"] == "OrderReceived",
     ],
+    "Why did it ship from there?": [
+        lambda facts, rows: rows[0]["parcels"][0]["location_id"] in rows[0]["stock"] and rows[0]["cost_minor"] > 0
+    ],
     "Who waits for a SKU": [has("order_id", lambda facts: facts.waits_for_stock)],
     "Whose orders hold a SKU": [
         has("order_id", lambda facts: facts.not_told),
@@ -93,6 +99,7 @@ EXPECTED: dict[str, list[Answers]] = {
     ],
     "Everything at a location": [has("sku", lambda facts: facts.values["sku"])],
     "A location's ledger of one day": [has("sku", lambda facts: facts.values["sku"])],
+    "How full is tomorrow?": [has("day", lambda facts: facts.values["capacity_day"])],
     "Which counts wait for approval": [
         has("document_id", lambda facts: facts.values["document_id"]),
         only(has("status", lambda facts: "AWAITING_APPROVAL")),
@@ -122,7 +129,7 @@ def facts(company: Company) -> Iterator[Facts]:
     company.until("it waits for its hold", lambda: company.query("orders", order_id=held)[0]["waiting_for"] == "HOLD")
     company.lengthen(held)
     assert company.call("POST", f"/orders/{held}/notes", {"text": "One more."}).status == 200
-    cart, count = _hold(company), _count_too_many(company)
+    cart, count, capacity_day = _hold(company), _count_too_many(company), _sent_from_the_store(company)
     with company.down(CLOSED):
         split = company.place("must_be_split")
         company.until("a request failed", lambda: bool(_failed(company, split)), LONG_SECONDS)
@@ -138,7 +145,8 @@ def facts(company: Company) -> Iterator[Facts]:
             cart=cart["reservation_id"],
             values=_values(company, document, delivered, held)
             | {"held_sku": held_sku, "document_id": f"snapshot#{count}"}
-            | {"expiry_hour": cart["expires_at"][:13], "expires_at": cart["expires_at"]},
+            | {"expiry_hour": cart["expires_at"][:13], "expires_at": cart["expires_at"]}
+            | {"store_id": STORE, "capacity_day": capacity_day},
         )
     company.sweep_until("it is delivered", lambda: company.all_have([split], status="DELIVERED"))
     company.count(held_sku, CLOSED, on_hand)
@@ -158,6 +166,16 @@ def _hold(company: Company) -> dict[str, Any]:
     assert answer.status == 201, answer.body
     made: dict[str, Any] = answer.json()
     return made
+
+
+def _sent_from_the_store(company: Company) -> str:
+    """An order for what only the store has; returns the day on which it holds a place there."""
+    sku = company.product()
+    company.receive(sku, STORE, 1)
+    order_id = company.buy(sku, 1)
+    company.until("it has a place", lambda: bool(company.query("orders", order_id=order_id)[0].get("fulfillments")))
+    (work,) = company.query("orders", order_id=order_id)[0]["fulfillments"]
+    return str(work["capacity_day"])
 
 
 def _count_too_many(company: Company) -> str:

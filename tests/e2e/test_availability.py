@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from tests.e2e.company import LONG_SECONDS, Company, fresh
+from tests.e2e.company import LONG_SECONDS, PRICE_MINOR, Company, fresh
 
 ACCOUNT, OUTLET = "shopify#main-street-goods", "shopify#main-street-outlet"
 WAREHOUSE, OTHER, STORE = "WH-RENO", "WH-COLUMBUS", "STORE-SEATTLE"
@@ -109,3 +110,44 @@ def test_units_that_an_order_waits_for_are_sold_on_no_channel_until_it_is_cancel
     assert company.call("POST", f"/orders/{order_id}/cancellations", {"reason": "NO_STOCK"}).status == 200
     company.until("the shop would be told of all", lambda: would_be_told(company, sku) == 10, LONG_SECONDS)
     assert figures(company, sku)["available_to_sell"] == 10
+
+
+def promise(company: Company, sku: str, units: int) -> dict[str, Any]:
+    """What is told of units that would go to Portland: a promise, or why there is none."""
+    answer = company.call("GET", f"/availability?sku={sku}:{units}&country=US&region=OR&postal_code=97201")
+    assert answer.status == 200, answer.body
+    return dict(answer.json())
+
+
+def to_portland(company: Company, sku: str, units: int, promised_by: str) -> dict[str, Any]:
+    """The body of an order for it, promised by then."""
+    line = {"sku": sku, "quantity": units, "unit_price_minor": PRICE_MINOR}
+    body = company.direct_order()
+    place = body["ship_to"] | {"city": "Portland", "region": "OR", "postal_code": "97201"}
+    sums = {"lines": [line], "shipping_minor": 0, "total_minor": units * PRICE_MINOR}
+    return body | sums | {"ship_to": place, "promised_by": promised_by}
+
+
+def test_what_a_product_page_promises_an_order_may_be_promised_and_gets(company: Company) -> None:
+    sku = stocked(company, WH_RENO=5)
+    told = promise(company, sku, 2)["promise"]
+    assert (told["location_ids"], told["parcels"]) == ([WAREHOUSE], 1)
+    placed = company.call("POST", "/orders", to_portland(company, sku, 2, told["deliver_by"]), key=fresh("key"))
+    assert placed.status == 201, placed.body
+    order_id = placed.json()["order_id"]
+    company.until("it is allocated", lambda: bool(company.read(order_id).get("fulfillments")))
+    document = company.read(order_id)
+    assert document["promised_by"] == document["original_promised_by"] == told["deliver_by"]
+    assert document["fulfillments"][0]["location_id"] == WAREHOUSE
+
+
+def test_a_promise_that_nothing_can_keep_is_refused_and_makes_no_order(company: Company) -> None:
+    sku = stocked(company, WH_RENO=5)
+    soon = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+    late = company.call("POST", "/orders", to_portland(company, sku, 2, soon), key=fresh("key"))
+    assert (late.status, late.json()["error"]["code"]) == (409, "PromiseNotKept"), late.body
+    offered = late.json()["error"]["details"]["alternatives"]
+    assert promise(company, sku, 2)["promise"]["deliver_by"] in {one["deliver_by"] for one in offered}
+    missing = company.call("POST", "/orders", to_portland(company, sku, 6, "2099-01-01T00:00:00Z"), key=fresh("key"))
+    assert missing.json()["error"]["details"]["why"] == {"code": "OUT_OF_STOCK", "shortages": {sku: 1}}
+    assert promise(company, sku, 6)["promise"] is None

@@ -36,6 +36,9 @@ RARE = {
     ("dynamodb:PutItem", "*:table/oms-local-order_history"): (
         "a document of 300 KB moves its oldest events; driven for api_orders, the others write through the same store"
     ),
+    ("dynamodb:UpdateItem", "*:table/oms-local-capacity"): (
+        "who frees all units of a parcel gives its place back; driven for queue_allocation, the others write alike"
+    ),
     ("dynamodb:DeleteItem", "*:table/oms-local-backorders"): (
         "who goes to review waits no more; driven for the API, the stream and the sweep, the others write alike"
     ),

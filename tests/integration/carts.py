@@ -55,7 +55,7 @@ class Desk:
             ProductsStore(client, PREFIX),
             one.settings,
             one.commit,
-            Conversion(self.store, one.allocation.sourcing),
+            Conversion(self.store, one.allocation.sourcing, one.allocation.decisions),
         )
         self.expiry = ReservationExpiry(self.store, one.commit)
 

@@ -18,6 +18,7 @@ from oms.domain.order import Order, Totals
 from oms.domain.stock import Bucket, StockPosition
 from oms.runtime import clients
 from oms.stores.backorders import BackordersStore
+from oms.stores.capacity import CapacityStore
 from oms.stores.contacts import ContactsStore
 from oms.stores.deliveries import DeliveriesStore
 from oms.stores.group_commit import GroupCommit
@@ -25,6 +26,7 @@ from oms.stores.open_lines import OpenLinesStore
 from oms.stores.orders import OrdersStore
 from oms.stores.quarantine import QuarantineStore
 from oms.stores.reference_data import LocationsStore, ProductsStore, SettingsStore
+from oms.stores.routing_decisions import RoutingDecisionsStore
 from oms.stores.stock import StockStore
 from oms.stores.waits import WaitsStore
 from oms.usecases.allocation import Allocation, AllocationRequest
@@ -38,6 +40,7 @@ from oms.usecases.replanning import Replanning
 from oms.usecases.sourcing import Sourcing
 from oms.usecases.sweep import Sweep
 from oms.usecases.waking import Waking
+from tests.integration.capacity_days import days_add_up
 from tests.integration.stage import HASH_KEY, PREFIX, STOCK, Stage
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -105,12 +108,16 @@ class Worker:
         self.quarantine, self.deliveries = QuarantineStore(client, PREFIX), DeliveriesStore(client, PREFIX)
         self.commit = GroupCommit(client, PREFIX, self.contacts, sleep=lambda _: None)
         self.locations = LocationsStore(client, PREFIX)
-        sourcing = Sourcing(self.stock, self.locations, self.settings, BackordersStore(client, PREFIX))
+        sourcing = Sourcing(
+            self.stock, self.locations, self.settings, BackordersStore(client, PREFIX), CapacityStore(client, PREFIX)
+        )
         executions: Any = self.notebook
         queue: Any = self.outbound
         stock_queue: Any = self.stock_queue
         self.intake = Intake(self.orders, self.contacts, ProductsStore(client, PREFIX), self.settings, self.commit)
-        self.allocation = Allocation(self.orders, sourcing, self.commit, executions)
+        self.allocation = Allocation(
+            self.orders, sourcing, self.commit, executions, RoutingDecisionsStore(client, PREFIX)
+        )
         self.fulfilling = Fulfilling(self.orders, self.commit, self.quarantine, self.settings)
         self.lifecycle = Lifecycle(self.orders, self.waits, self.commit, sourcing, executions)
         self.decisions = Decisions(self.orders, self.commit, self.settings)
@@ -247,6 +254,12 @@ def released(made: Worker, number: int = 1, lines: dict[str, int] | None = None,
     return order
 
 
+def activate_routing_policy(stage: Stage, **document: Any) -> None:
+    """Version 3 is what routing works by; a worker keeps it once it has read it."""
+    row = {"version": 3, "revision": 1, "status": "ACTIVE", "author": "ops", "created_at": "2026-03-01T00:00:00Z"}
+    stage.put("settings", {"kind": "routing_policy", "name": "active", **row, "document": document})
+
+
 def received(sku: str, location_id: str, units: int, hours: float = 0, change_id: str = "receipt-1") -> StockChange:
     """Goods that arrive at a location."""
     moves = (stock_moves.receive(sku, location_id, units),)
@@ -264,7 +277,8 @@ def shelve(stage: Stage, units: dict[str, int], location_id: str = "WH-EAST") ->
 def balance(
     stage: Stage, opening: dict[tuple[str, str], int] | None = None, *, only: Collection[str] | None = None
 ) -> None:
-    """Every position is what it opened with plus its movements, and holds committed what the orders hold.
+    """Every position is what it opened with plus its movements, and holds committed what the orders hold; every day of
+    a location counts the places that the orders hold.
 
     `only` these skus are looked at, all without it.
     """
@@ -281,6 +295,7 @@ def balance(
         began = Counter({"on_hand": opening.get(key, 0), "available": opening.get(key, 0)})
         assert stands == {name: began[name] + changes[name] for name in stands}, key
         assert stands["committed"] == held[key], key
+    days_add_up(stage)
 
 
 def held_by_orders(stage: Stage) -> Counter[tuple[str, str]]:
@@ -307,6 +322,6 @@ def everything(stage: Stage) -> dict[str, list[dict[str, Any]]]:
     """All rows of all tables that flows write: to tell whether anything changed."""
     tables = (
         "orders", "order_references", "order_history", "contacts", "waits", "stock",
-        "stock_movements", "stock_documents", "backorders", "deliveries", "quarantine",
+        "stock_movements", "stock_documents", "backorders", "deliveries", "quarantine", "capacity",
     )  # fmt: skip
     return {table: stage.rows(table) for table in tables}

@@ -39,8 +39,8 @@ PRODUCTS = (
     Product(sku="HAMPER", title="Two sets", kit_components=(KitComponent(sku="SET", quantity=2),)),
 )
 LOCATIONS = (
-    Location(location_id="WH-EAST", status=LocationStatus.ACTIVE, country="US", region="NJ", carrier="ups"),
-    Location(location_id="WH-WEST", status=LocationStatus.ACTIVE, country="US", region="NV", carrier="ups"),
+    Location(location_id="WH-EAST", status=LocationStatus.ACTIVE, country="US", region="NJ", carriers=("ups",)),
+    Location(location_id="WH-WEST", status=LocationStatus.ACTIVE, country="US", region="NV", carriers=("ups",)),
 )
 ACCOUNTS = ("shopify#main", "web#main", "phone#main", "pos#main")
 STOCK = {("MUG", "WH-EAST"): 10, ("MUG", "WH-WEST"): 5, ("BOWL", "WH-EAST"): 3, ("KETTLE", "WH-WEST"): 4}
@@ -211,7 +211,7 @@ def seed(stage: Stage) -> None:
     for account in ACCOUNTS:
         stage.put("settings", ChannelAccount(currencies=("USD",)), kind="channel_account", name=account)
     stage.put("settings", POLICY, kind="policy", name="active")
-    stage.put("settings", small_card(), kind="rate_card", name="standard")
+    stage.put("settings", small_card(), kind="rate_card", name="small#1")
     for (sku, location_id), units in STOCK.items():
         stage.put("stock", StockPosition(sku=sku, location_id=location_id, on_hand=units, available=units))
 

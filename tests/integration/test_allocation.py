@@ -26,6 +26,7 @@ from tests.integration.stage import Stage
 
 MANY = {f"SKU-{number:03}": 1 for number in range(120)}
 THREE_PARTS = {f"SKU-{number:03}": 1 for number in range(81)}
+ROUTED = ["OrderRouted", "OrderAllocated"]
 
 
 def answers(made: Worker, *numbers: int) -> list[str | None]:
@@ -79,7 +80,7 @@ def test_once_there_is_stock_the_backorder_is_gone_with_the_allocation(stage: St
     made.allocate(order_id())
     assert stage.order(order_id()).status is OrderStatus.ALLOCATED
     assert stage.rows("backorders") == []
-    assert story(stage, order_id()) == ["OrderReceived", "OrderAllocated", "OrderBackordered", "OrderAllocated"]
+    assert story(stage, order_id()) == ["OrderReceived", *ROUTED, "OrderBackordered", *ROUTED]
     balance(stage)
 
 
@@ -110,7 +111,7 @@ def test_two_workers_with_the_same_order_allocate_it_once(stage: Stage, faults: 
     faults.meanwhile("TransactWriteItems", lambda: rival.allocate(order_id()))
     made.allocate(order_id())
     assert answers(made, 1) == answers(rival, 1) == [None]
-    assert story(stage, order_id()) == ["OrderReceived", "OrderAllocated"]
+    assert story(stage, order_id()) == ["OrderReceived", *ROUTED]
     balance(stage)
 
 
@@ -121,7 +122,7 @@ def test_a_transaction_cancelled_because_others_write_is_tried_again(stage: Stag
     faults.cancel(code, at=1, times=3)
     assert made.allocate(order_id()) == []
     assert faults.hits == 3
-    assert story(stage, order_id()) == ["OrderReceived", "OrderAllocated"]
+    assert story(stage, order_id()) == ["OrderReceived", *ROUTED]
     balance(stage)
 
 
@@ -200,7 +201,7 @@ def test_a_lost_answer_never_commits_twice(stage: Stage, faults: Faults, when: s
     assert made.allocate(order_id()) == []
     assert made.allocate(order_id(), hours=1) == []
     assert answers(made, 1) == [None]
-    assert story(stage, order_id()) == ["OrderReceived", "OrderAllocated"]
+    assert story(stage, order_id()) == ["OrderReceived", *ROUTED]
     balance(stage)
 
 
@@ -211,7 +212,7 @@ def test_an_order_of_120_lines_is_allocated_in_parts_from_the_last_unit_of_each(
     placed(made, 1, lines=MANY)
     assert made.allocate(order_id()) == []
     assert answers(made, 1) == [None]
-    assert story(stage, order_id()) == ["OrderReceived", *["OrderAllocated"] * 3]
+    assert story(stage, order_id()) == ["OrderReceived", *ROUTED * 3]
     assert set(held_by_orders(stage).values()) == {1}
     balance(stage, opening)
 
@@ -230,7 +231,7 @@ def test_a_crash_between_two_parts_ends_the_same_once_the_message_comes_again(
     assert again.allocate(order_id(), hours=0.1) == []
     order = stage.order(order_id())
     assert order.status is OrderStatus.ALLOCATED
-    assert story(stage, order_id()) == ["OrderReceived", *["OrderAllocated"] * 3]
+    assert story(stage, order_id()) == ["OrderReceived", *ROUTED * 3]
     assert len(held_by_orders(stage)) == 81
     balance(stage, opening)
 
@@ -249,9 +250,8 @@ def test_work_allocated_in_parts_costs_what_its_one_parcel_costs(stage: Stage) -
     shelve(stage, MANY)
     made = worker()
     placed(made, 1, lines=MANY)
-    plan = made.allocation.sourcing.route(
-        stage.order(order_id()), made.allocation.sourcing.look([stage.order(order_id())])
-    )
+    order, sourcing = stage.order(order_id()), made.allocation.sourcing
+    plan = sourcing.route(order, sourcing.look([order], NOON))
     made.allocate(order_id())
     (work,) = stage.order(order_id()).fulfillments
     assert work.cost_minor == plan.cost_minor

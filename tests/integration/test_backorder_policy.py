@@ -84,7 +84,7 @@ def test_an_order_short_of_something_takes_what_is_there_and_waits_for_the_rest_
     order = stage.order(order_id())
     assert (order.version, order.status, order.waiting_for) == (2, OrderStatus.PARTIALLY_ALLOCATED, WaitingFor.STOCK)
     assert [(line.in_fulfillment, line.backordered) for line in order.lines] == [(2, 0), (3, 2)]
-    assert story(stage, order_id()) == ["OrderReceived", "OrderAllocated", "OrderBackordered"]
+    assert story(stage, order_id()) == ["OrderReceived", "OrderRouted", "OrderAllocated", "OrderBackordered"]
     assert queue(stage, "BOWL") == [(order_id(), 2)]
     assert made.notebook.told[order_id()] == [Answer(error="OutOfStock")]
     balance(stage)
@@ -135,7 +135,7 @@ def test_where_the_rest_is_cancelled_the_order_goes_on_with_what_is_there(stage:
     assert len(sent.transactions) == 1
     order = stage.order(order_id())
     assert [(line.in_fulfillment, line.cancelled) for line in order.lines] == [(2, 0), (3, 2)]
-    assert story(stage, order_id()) == ["OrderReceived", "OrderAllocated", "LinesCancelled"]
+    assert story(stage, order_id()) == ["OrderReceived", "OrderRouted", "OrderAllocated", "LinesCancelled"]
     assert made.notebook.told[order_id()][0].error is None
     assert stage.rows("backorders") == []
     balance(stage)

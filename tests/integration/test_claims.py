@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from oms.domain.catalog import LocationStatus
 from oms.domain.changes import MAX_CLAIMS, Backorder, queue_place
 from oms.domain.stock import StockPosition, commit
 from oms.usecases.sourcing import StockView
@@ -76,8 +77,14 @@ def row(number: int, units: int) -> Backorder:
     return Backorder(sku="MUG", queue_key=key, order_id=order_id(number), line_id="L1", quantity=units)
 
 
+def seen(*open_: str, **others: LocationStatus) -> StockView:
+    """A view of these locations, with nothing on their shelves yet."""
+    statuses = dict.fromkeys(open_, LocationStatus.ACTIVE) | others
+    return StockView(builders.network(builders.location(one, status=status) for one, status in statuses.items()))
+
+
 def test_what_is_to_be_left_is_left_where_units_are_taken_and_beyond_that_elsewhere() -> None:
-    view = StockView(closed=frozenset({"SHUT"}))
+    view = seen("NEAR", "FAR", "OTHER", SHUT=LocationStatus.CLOSED)
     units = {"NEAR": 2, "FAR": 1, "SHUT": 9, "OTHER": 4}
     view.see(
         StockPosition(sku="MUG", location_id=location_id, on_hand=left, available=left)
@@ -89,14 +96,14 @@ def test_what_is_to_be_left_is_left_where_units_are_taken_and_beyond_that_elsewh
 
 
 def test_nobody_waits_so_nothing_is_to_be_left() -> None:
-    view = StockView()
+    view = seen("NEAR")
     view.see([StockPosition(sku="MUG", location_id="NEAR", on_hand=5, available=5)])
     assert view.claims([commit("MUG", "NEAR", 1)], queue_place(builders.order())) == ()
 
 
 def test_a_write_checks_no_more_positions_than_fit_it() -> None:
-    view = StockView()
     places = [f"L-{number:02}" for number in range(40)]
+    view = seen(*places)
     view.see(StockPosition(sku="MUG", location_id=one, on_hand=1, available=1) for one in places)
     view.join([row(1, 40)])
     claims = view.claims([commit("MUG", "L-39", 1)], queue_place(builders.order(placed_at=at(5))))

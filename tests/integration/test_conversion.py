@@ -42,7 +42,7 @@ def test_the_held_units_become_the_orders_in_the_write_that_makes_it(stage: Stag
     placed = desk.place()
     order = placed.order
     assert (placed.created, order.version, order.status.value, order.reservation_id) == (True, 1, "ALLOCATED", "cart-1")
-    assert story(stage, order.order_id) == ["OrderReceived", "OrderAllocated"]
+    assert story(stage, order.order_id) == ["OrderReceived", "OrderRouted", "OrderAllocated"]
     (row,) = stage.rows("reservations")
     assert (row["status"], row["order_id"]) == ("CONSUMED", order.order_id)
     assert (committed(stage), reserved(stage)) == ({EAST: 2}, {})

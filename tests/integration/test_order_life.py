@@ -87,6 +87,7 @@ def test_an_order_goes_from_its_message_to_its_delivery_in_three_states_that_wor
     ended_well(system)
     assert [type_ for _, type_ in told(system)] == [
         "OrderReceived",
+        "OrderRouted",
         "OrderAllocated",
         "OrderReleased",
         "FulfillmentAccepted",

@@ -119,7 +119,7 @@ def test_what_a_location_lost_is_taken_back_and_comes_from_another(system: Stock
     on_hand = system.company.stage.position(sku, location_id).on_hand
     book(system, moves.adjust(sku, location_id, -on_hand))
     order = system.company.stage.order(order.order_id)
-    assert story(system.company.stage, order.order_id)[-2:] == ["LinesReplanned", "OrderAllocated"]
+    assert story(system.company.stage, order.order_id)[-3:] == ["LinesReplanned", "OrderRouted", "OrderAllocated"]
     assert (order.waiting_for, sum(line.unallocated for line in order.lines)) == (WaitingFor.HOLD, 0)
     held = held_by_orders(system.company.stage)
     assert held[sku, location_id] == 0

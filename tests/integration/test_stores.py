@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from oms.domain.order import WaitingFor
 from oms.domain.publication import news
 from oms.runtime import clients
 from oms.stores import orders as orders_module
@@ -27,6 +28,7 @@ from tests.integration.company import (
     worker,
 )
 from tests.integration.faults import Faults
+from tests.integration.queueing import Reads
 from tests.integration.stage import PREFIX, Stage
 
 LARGE = 330
@@ -191,3 +193,12 @@ def test_people_are_found_by_keyed_hashes_however_they_write_themselves(stage: S
     assert made.contacts.orders_of_phone("775-555-0100", limit=5, cursor=None).items[0]["order_id"] == order_id()
     (row,) = stage.rows("contacts")
     assert "ada@example.com" not in (row["email_hash"], row["phone_hash"])
+
+
+def test_between_a_moment_and_an_earlier_one_nothing_is_due_and_nothing_is_asked(stage: Stage) -> None:
+    made = worker()
+    counted = Reads(stage)
+    assert made.orders.due(WaitingFor.HOLD, NOON, after=NOON + timedelta(seconds=1), limit=5) == []
+    assert counted.calls == {}
+    assert made.orders.due(WaitingFor.HOLD, NOON, after=NOON, limit=5) == []
+    assert counted.of("Query") == 1

@@ -29,6 +29,7 @@ from tests.integration.queueing import (
     woken,
 )
 from tests.integration.stage import Stage
+from tests.unit.builders import NOON
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_the_longest_prefix_of_the_queue_that_the_stock_serves_is_woken(
     for number, quantity in enumerate(wanted, start=1):
         waits(made, number, quantity)
     gain(made, units)
-    assert made.waking.wake(SKU, go_on=FOREVER) == len(expected)
+    assert made.waking.wake(SKU, NOON, go_on=FOREVER) == len(expected)
     assert woken(made) == expected
 
 
@@ -66,7 +67,7 @@ def test_an_old_large_order_is_served_before_younger_small_ones_however_they_arr
         waits(made, number, units[number])
     for turn in range(9):
         gain(made, 1, str(turn))
-        made.waking.wake(SKU, go_on=FOREVER)
+        made.waking.wake(SKU, NOON, go_on=FOREVER)
         for number in arrival:
             if f"t{number}" in woken(made):
                 made.allocate(order_id(number), hours=41 + turn)
@@ -83,7 +84,7 @@ def test_younger_orders_that_come_while_an_older_one_waits_stand_behind_it(stage
     assert allocated(stage, 1, 2, 3, 4) == []
     assert woken(made) == set()
     gain(made, 2, "2")
-    made.waking.wake(SKU, go_on=FOREVER)
+    made.waking.wake(SKU, NOON, go_on=FOREVER)
     assert woken(made) == {"t1"}
 
 
@@ -93,7 +94,7 @@ def test_express_orders_stand_before_all_others(made: Worker) -> None:
     made.allocate(order_id(2), hours=30)
     enter(made, 2)
     gain(made, 2)
-    made.waking.wake(SKU, go_on=FOREVER)
+    made.waking.wake(SKU, NOON, go_on=FOREVER)
     assert woken(made) == {"t2"}
 
 
@@ -101,9 +102,9 @@ def test_an_order_short_of_two_things_is_woken_when_the_second_has_come_too(made
     shelve(stage, {"JUG": 0})
     waits(made, 1, {SKU: 2, "JUG": 1})
     gain(made, 2)
-    assert made.waking.wake(SKU, go_on=FOREVER) == 0
+    assert made.waking.wake(SKU, NOON, go_on=FOREVER) == 0
     gain(made, 1, "2", "JUG")
-    assert made.waking.wake("JUG", go_on=FOREVER) == 1
+    assert made.waking.wake("JUG", NOON, go_on=FOREVER) == 1
 
 
 def test_an_order_of_kits_is_woken_when_every_component_is_there(made: Worker, stage: Stage) -> None:
@@ -112,21 +113,21 @@ def test_an_order_of_kits_is_woken_when_every_component_is_there(made: Worker, s
     stage.put("products", Product(sku="TABLE-SET", grams=900, kit_components=components))
     waits(made, 1, {"TABLE-SET": 2})
     gain(made, 4)
-    made.waking.wake(SKU, go_on=FOREVER)
+    made.waking.wake(SKU, NOON, go_on=FOREVER)
     gain(made, 1, "2", "JUG")
-    made.waking.wake("JUG", go_on=FOREVER)
+    made.waking.wake("JUG", NOON, go_on=FOREVER)
     assert woken(made) == set()
     gain(made, 1, "3", "JUG")
-    made.waking.wake("JUG", go_on=FOREVER)
+    made.waking.wake("JUG", NOON, go_on=FOREVER)
     assert woken(made) == {"t1"}
 
 
 def test_units_at_a_location_that_takes_no_work_wake_nobody(made: Worker, stage: Stage) -> None:
-    closed = Location(location_id="WH-CLOSED", status=LocationStatus.CLOSED, country="US", region="NJ", carrier="ups")
+    closed = Location(location_id="WH-CLOSED", status=LocationStatus.CLOSED, country="US", region="NJ")
     stage.put("locations", closed)
     waits(made, 1, 2)
     gain(made, 5, location_id="WH-CLOSED")
-    assert made.waking.wake(SKU, go_on=FOREVER) == 0
+    assert made.waking.wake(SKU, NOON, go_on=FOREVER) == 0
 
 
 def test_an_answer_that_could_not_be_given_is_given_when_the_record_comes_again(made: Worker) -> None:
@@ -135,8 +136,8 @@ def test_an_answer_that_could_not_be_given_is_given_when_the_record_comes_again(
     gain(made, 2)
     made.notebook.deaf = 1
     with pytest.raises(Unavailable):
-        made.waking.wake(SKU, go_on=FOREVER)
-    made.waking.wake(SKU, go_on=FOREVER)
+        made.waking.wake(SKU, NOON, go_on=FOREVER)
+    made.waking.wake(SKU, NOON, go_on=FOREVER)
     assert woken(made) == {"t1", "t2"}
 
 
@@ -153,11 +154,11 @@ def test_when_an_order_leaves_the_queue_without_its_stock_those_behind_it_move_u
     waits(made, 1, 5)
     waits(made, 2, 2)
     gain(made, 3)
-    assert made.waking.wake(SKU, go_on=FOREVER) == 0
+    assert made.waking.wake(SKU, NOON, go_on=FOREVER) == 0
     gone = rows(stage, 1)
     LEAVES[leaves](made)
     assert rows(stage, 1) == []
-    assert made.waking.close_up(SKU, gone, go_on=FOREVER) == 1
+    assert made.waking.close_up(SKU, gone, NOON, go_on=FOREVER) == 1
     assert woken(made) == {"t2"}
 
 
@@ -166,7 +167,7 @@ def test_an_order_in_review_does_not_hold_up_those_behind_it(stage: Stage, made:
     waits(made, 2, 2)
     LEAVES["goes to review"](made)
     gain(made, 3)
-    made.waking.wake(SKU, go_on=FOREVER)
+    made.waking.wake(SKU, NOON, go_on=FOREVER)
     assert woken(made) == {"t2"}
     made.allocate(order_id(2), hours=42)
     assert allocated(stage, 2) == [2]
@@ -180,7 +181,7 @@ def test_an_order_that_comes_out_of_review_has_its_old_place(stage: Stage, made:
     made.allocate(order_id(1), hours=42)
     made.wait(order_id(1), AWAIT_STOCK, "t1 again", hours=43)
     gain(made, 2)
-    made.waking.wake(SKU, go_on=FOREVER)
+    made.waking.wake(SKU, NOON, go_on=FOREVER)
     assert woken(made) == {"t1 again"}
 
 
@@ -189,10 +190,10 @@ def test_an_order_that_leaves_with_its_stock_makes_nobody_look(stage: Stage, mad
     waits(made, 2, 2)
     gain(made, 3)
     gone = rows(stage, 1)
-    made.waking.wake(SKU, go_on=FOREVER)
+    made.waking.wake(SKU, NOON, go_on=FOREVER)
     made.allocate(order_id(1), hours=41)
     counted = Reads(stage)
-    assert made.waking.close_up(SKU, gone, go_on=FOREVER) == 0
+    assert made.waking.close_up(SKU, gone, NOON, go_on=FOREVER) == 0
     assert counted.of("BatchGetItem") == 1
     assert woken(made) == {"t1"}
 
@@ -203,7 +204,7 @@ def test_one_order_that_can_not_be_read_keeps_its_place_and_nobody_else_from_the
     broken = next(row for row in stage.rows("orders") if row["order_id"] == order_id(1))
     stage.put("orders", broken | {"lines": "not lines"})
     gain(made, 2)
-    made.waking.wake(SKU, go_on=FOREVER)
+    made.waking.wake(SKU, NOON, go_on=FOREVER)
     assert woken(made) == {"t2"}
 
 
@@ -213,15 +214,15 @@ def test_an_execution_that_waits_for_something_else_is_left_alone(stage: Stage, 
     assert wait is not None
     made.waits.put(replace(wait, state="Review", task_token="t-review", entered_at=at(35)))
     gain(made, 1)
-    made.waking.wake(SKU, go_on=FOREVER)
+    made.waking.wake(SKU, NOON, go_on=FOREVER)
     assert woken(made) == set()
 
 
 def test_where_there_is_no_route_the_worker_is_the_one_to_say_so(stage: Stage, made: Worker) -> None:
     waits(made, 1, 1)
     clients.client("dynamodb").delete_item(
-        TableName="oms-test-settings", Key={"kind": {"S": "rate_card"}, "name": {"S": "standard"}}
+        TableName="oms-test-settings", Key={"kind": {"S": "rate_card"}, "name": {"S": "small#1"}}
     )
     gain(made, 1)
     fresh = worker(Notebook())
-    assert fresh.waking.wake(SKU, go_on=FOREVER) == 1
+    assert fresh.waking.wake(SKU, NOON, go_on=FOREVER) == 1

@@ -20,6 +20,7 @@ from tests.integration.queueing import (
     woken,
 )
 from tests.integration.stage import Stage
+from tests.unit.builders import NOON
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def made(stage: Stage) -> Worker:
     return made_with_nothing(stage)
 
 
-MOMENTS = 16
+MOMENTS = 17
 
 
 @pytest.mark.parametrize("told", ["at once", "twice", "late"])
@@ -42,7 +43,7 @@ def test_whenever_the_stock_comes_the_order_that_waits_for_it_goes_on(
     def stock_comes() -> None:
         gain(stream, 2)
         for _ in range({"at once": 1, "twice": 2, "late": 0}[told]):
-            stream.waking.wake(SKU, go_on=FOREVER)
+            stream.waking.wake(SKU, NOON, go_on=FOREVER)
 
     moment = Moment(stage, nth, stock_comes)
     made.allocate(order_id(1), hours=30)
@@ -50,7 +51,7 @@ def test_whenever_the_stock_comes_the_order_that_waits_for_it_goes_on(
         enter(made, 1)
     moment.now()
     if told == "late":
-        stream.waking.wake(SKU, go_on=FOREVER)
+        stream.waking.wake(SKU, NOON, go_on=FOREVER)
     assert allocated(stage, 1) or woken(made) == {"t1"}
 
 
@@ -69,16 +70,16 @@ def test_who_is_served_while_the_queue_is_looked_at_does_not_stand_in_the_way(
     for number in (1, 2):
         waits(made, number, 2)
     gain(made, 2, "1")
-    made.waking.wake(SKU, go_on=FOREVER)
+    made.waking.wake(SKU, NOON, go_on=FOREVER)
     gone = rows(stage, 1)
 
     def serve_the_first() -> None:
         rival.allocate(order_id(1), hours=41)
-        rival.waking.close_up(SKU, gone, go_on=FOREVER)
+        rival.waking.close_up(SKU, gone, NOON, go_on=FOREVER)
 
     gain(made, 2, "2")
     moment = Moment(stage, nth, serve_the_first)
-    made.waking.wake(SKU, go_on=FOREVER)
+    made.waking.wake(SKU, NOON, go_on=FOREVER)
     moment.now()
     assert allocated(stage, 1) == [1]
     assert woken(made) == {"t1", "t2"}
@@ -92,12 +93,12 @@ def test_who_begins_to_wait_while_another_is_served_is_not_forgotten(stage: Stag
     take(made, 2, {SKU: 2})
     made.allocate(order_id(2), hours=30)
     gain(made, 4)
-    made.waking.wake(SKU, go_on=FOREVER)
+    made.waking.wake(SKU, NOON, go_on=FOREVER)
     gone = rows(stage, 1)
 
     def serve_the_first() -> None:
         rival.allocate(order_id(1), hours=41)
-        rival.waking.close_up(SKU, gone, go_on=FOREVER)
+        rival.waking.close_up(SKU, gone, NOON, go_on=FOREVER)
 
     moment = Moment(stage, nth, serve_the_first)
     enter(made, 2, 41)

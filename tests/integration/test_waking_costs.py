@@ -7,13 +7,15 @@ import pytest
 from oms.domain.errors import Unavailable
 from oms.stores import backorders
 from oms.usecases import waking
-from tests.integration.company import Worker, order_id, worker
+from tests.integration.company import Worker, activate_routing_policy, order_id, worker
 from tests.integration.queueing import FOREVER, SKU, Reads, gain, made_with_nothing, rows, waits, woken
 from tests.integration.stage import Stage
+from tests.unit.builders import NOON
 
 
 @pytest.fixture
 def made(stage: Stage) -> Worker:
+    activate_routing_policy(stage)
     return made_with_nothing(stage)
 
 
@@ -36,29 +38,29 @@ def test_of_a_thousand_that_wait_ten_units_wake_ten_and_read_no_more(stage: Stag
     gain(made, 10)
     fresh = worker(made.notebook)
     counted = Reads(stage)
-    fresh.waking.wake(SKU, go_on=FOREVER)
+    fresh.waking.wake(SKU, NOON, go_on=FOREVER)
     assert woken(made) == {f"t{number}" for number in range(1, 11)}
     assert counted.calls == {
-        "Query": 2,  # the positions of the sku, the head of its queue
+        "Query": 3,  # the positions of the sku, the head of its queue; the rate cards, kept from now on
         "BatchGetItem": 2,  # ten waits, ten orders
-        "Scan": 1,  # locations, kept from now on
-        "GetItem": 2,  # rate card and policy, kept as well
+        "Scan": 1,  # locations, kept as well
+        "GetItem": 1,  # the routing policy, kept as well
     }
 
 
 def test_a_gain_that_nobody_waits_for_costs_two_reads(stage: Stage, made: Worker) -> None:
     gain(made, 10)
-    made.waking.wake(SKU, go_on=FOREVER)
+    made.waking.wake(SKU, NOON, go_on=FOREVER)
     counted = Reads(stage)
-    made.waking.wake(SKU, go_on=FOREVER)
+    made.waking.wake(SKU, NOON, go_on=FOREVER)
     assert counted.calls == {"Query": 2}
 
 
 def test_where_all_is_promised_the_queue_is_not_even_read(stage: Stage, made: Worker) -> None:
     crowd(stage, made, 50, known=0)
-    made.waking.wake(SKU, go_on=FOREVER)
+    made.waking.wake(SKU, NOON, go_on=FOREVER)
     counted = Reads(stage)
-    assert made.waking.close_up(SKU, rows(stage, 1), go_on=FOREVER) == 0
+    assert made.waking.close_up(SKU, rows(stage, 1), NOON, go_on=FOREVER) == 0
     assert counted.calls == {"Scan": 1, "Query": 1}
 
 
@@ -67,10 +69,10 @@ def test_an_order_that_can_not_be_served_completely_is_not_woken_by_small_gains(
     before = len(made.notebook.told)
     for turn in range(9):
         gain(made, 1, str(turn))
-        made.waking.wake(SKU, go_on=FOREVER)
+        made.waking.wake(SKU, NOON, go_on=FOREVER)
     assert len(made.notebook.told) == before
     gain(made, 1, "last")
-    made.waking.wake(SKU, go_on=FOREVER)
+    made.waking.wake(SKU, NOON, go_on=FOREVER)
     assert woken(made) == {"t1"}
 
 
@@ -85,7 +87,7 @@ def test_of_five_thousand_that_can_be_served_all_are_woken_though_time_runs_out(
     gain(made, 12)
     left = iter([True, True, False])
     with pytest.raises(Unavailable):
-        made.waking.wake(SKU, go_on=lambda: next(left))
+        made.waking.wake(SKU, NOON, go_on=lambda: next(left))
     assert woken(made) == {"t1", "t2", "t3", "t4"}
-    made.waking.wake(SKU, go_on=FOREVER)
+    made.waking.wake(SKU, NOON, go_on=FOREVER)
     assert woken(made) == {f"t{number}" for number in range(1, 13)}

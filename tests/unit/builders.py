@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,8 +12,12 @@ from oms.domain.catalog import Location, LocationStatus, Policy
 from oms.domain.changes import Context
 from oms.domain.events import EventType
 from oms.domain.incoming import FulfillmentReport, TrackingUpdate
+from oms.domain.network import Network
 from oms.domain.order import Line, Order, ShipTo, Totals
-from oms.domain.routing import Assignment, Candidate, RoutingPlan
+from oms.domain.rates import RateCard
+from oms.domain.routing import Assignment, RoutingPlan, route
+from oms.domain.routing_policy import RoutingPolicy
+from tests.unit.rate_cards import small_card
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 NEW_YORK = ShipTo(country="US", region="NY")
@@ -22,8 +28,56 @@ def location(location_id: str, region: str = "NY", **changes: Any) -> Location:
     return Location(location_id=location_id, **(facts | changes))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A location with the units it could promise."""
+
+    location: Location
+    available: Mapping[str, int]
+
+
 def candidate(location_id: str, region: str = "NY", /, **available: int) -> Candidate:
     return Candidate(location=location(location_id, region), available=available)
+
+
+def stock_of(candidates: Iterable[Candidate]) -> dict[str, dict[str, int]]:
+    """Units by sku and location, as routing asks for them."""
+    stock: dict[str, dict[str, int]] = {}
+    for one in candidates:
+        for sku, units in one.available.items():
+            stock.setdefault(sku, {})[one.location.location_id] = units
+    return stock
+
+
+def network(
+    locations: Iterable[Location],
+    *cards: RateCard,
+    policy: RoutingPolicy | None = None,
+    now: datetime = NOON,
+    planned: Mapping[tuple[str, str], int] | None = None,
+) -> Network:
+    """What there is to ship from; without a card, the small one."""
+    return Network(locations, cards or (small_card(),), policy or RoutingPolicy(), now, planned=planned)
+
+
+def routed(
+    order: Order,
+    candidates: Sequence[Candidate],
+    *cards: RateCard,
+    policy: RoutingPolicy | None = None,
+    planned: Mapping[tuple[str, str], int] | None = None,
+    **rules: Any,
+) -> RoutingPlan:
+    """The plan for the order on this stock, by this policy or one of the defaults, but for these constraints."""
+    policy = policy or RoutingPolicy()
+    policy = replace(policy, constraints=replace(policy.constraints, **rules))
+    known = network((one.location for one in candidates), *cards, policy=policy, planned=planned)
+    return route(order, known, stock_of(candidates))
+
+
+def shipped(plan: RoutingPlan) -> dict[str, dict[str, int]]:
+    """What a plan ships: location_id → line_id → units."""
+    return {one.location_id: dict(one.lines) for one in plan.assignments}
 
 
 def line(line_id: str, sku: str, quantity: int = 1, **changes: Any) -> Line:

@@ -20,9 +20,7 @@ from oms.domain.availability import (
 )
 from oms.domain.availability_rules import AvailabilityRule, AvailabilityRules, RuleScope
 from oms.domain.catalog import KitComponent, Location, LocationStatus, Product
-from oms.domain.order import Method, ShipTo
 from oms.domain.stock import Incoming, StockPosition
-from tests.unit.rate_cards import small_card
 
 NOON = datetime(2026, 11, 16, 12, tzinfo=UTC)
 MUG = Product(sku="MUG", category="tableware")
@@ -95,31 +93,6 @@ def test_each_term_of_a_location_is_told_with_the_rule_it_comes_from() -> None:
     (east,) = mugs(units("EAST", 10), at=market(rule(safety_stock=3, buffer_units=1, buffer_percent=10))).locations
     assert (east.on_hand, east.available, east.safety_stock, east.buffer, east.sellable) == (10, 10, 3, 2, 5)
     assert (east.rule, east.excluded) == ("the rule", None)
-
-
-@pytest.mark.parametrize(
-    ("location", "ship_to", "why"),
-    [
-        pytest.param(replace(EAST, status=LocationStatus.DRAINING), None, Excluded.NOT_ACTIVE, id="draining"),
-        pytest.param(replace(EAST, methods=(Method.PICKUP,)), None, Excluded.METHOD_UNSUPPORTED, id="pickup only"),
-        pytest.param(
-            replace(EAST, ships_to=("CA",)), ShipTo(country="US"), Excluded.COUNTRY_NOT_SERVED, id="another country"
-        ),
-        pytest.param(EAST, ShipTo(country="FR"), Excluded.NO_RATE, id="no rate abroad"),
-        pytest.param(EAST, ShipTo(country="US", region="HI"), Excluded.NO_RATE, id="no rate to a region"),
-        pytest.param(EAST, ShipTo(country="US"), None, id="a country served, its region not told"),
-        pytest.param(EAST, ShipTo(country="US", region="NY"), None, id="a region served"),
-        pytest.param(replace(EAST, ships_to=("CA",)), None, None, id="nobody asked where to"),
-        pytest.param(replace(EAST, location_id="ELSEWHERE"), None, Excluded.UNKNOWN_LOCATION, id="nobody knows it"),
-    ],
-)
-def test_a_location_that_would_not_ship_it_sells_nothing_and_says_why(
-    location: Location, ship_to: ShipTo | None, why: Excluded | None
-) -> None:
-    asked = market(locations=(location,), ship_to=ship_to, rate_card=small_card())
-    (east,) = mugs(units("EAST", 10), at=asked).locations
-    assert (east.excluded, east.sellable) == (why, 0 if why else 10)
-    assert east.available == 10
 
 
 def test_a_location_may_be_kept_out_of_one_channel_only() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -21,11 +21,12 @@ from oms.domain.backordering import (
     waits_only_for_stock,
     what_is_there,
 )
-from oms.domain.catalog import Policy
+from oms.domain.catalog import BackorderRule, Policy
 from oms.domain.changes import Backorder, OrderChange, backorders, fold, queue_place
 from oms.domain.events import EventType
 from oms.domain.order import Component, Line, Order, OrderStatus, Review, WaitingFor
 from oms.domain.progress import check, step
+from oms.domain.routing import RoutingPlan
 from tests.unit.builders import NOON, context, line, plan, received
 
 GIFT = (Component(sku="MUG", quantity=2), Component(sku="TRAY", quantity=1))
@@ -167,6 +168,42 @@ def test_taking_what_is_there_and_waiting_for_the_rest_fold_into_one_version() -
     assert [event.type.value for event in whole.order.events[-2:]] == ["OrderAllocated", "OrderBackordered"]
     assert [(row.quantity) for row in whole.backorders_added] == [2]
     check(whole.order)
+
+
+def arriving(deliver_by: datetime, **units: int) -> RoutingPlan:
+    """A plan from one location whose parcel is there by then."""
+    made = plan(**{"WH-1": units})
+    (one,) = made.assignments
+    return replace(made, assignments=(replace(one, deliver_by=deliver_by),), deliver_by=deliver_by)
+
+
+@pytest.mark.parametrize("hours", [(1, 9), (9, 1)])
+def test_work_that_is_joined_by_what_came_later_arrives_with_the_last_of_it(hours: tuple[int, int]) -> None:
+    order = received(line("L1", "MUG"), line("L2", "BOWL"))
+    for at, line_id in zip(hours, ("L1", "L2"), strict=True):
+        order = allocate(order, arriving(NOON + timedelta(hours=at), **{line_id: 1}), context()).order
+    (work,) = order.fulfillments
+    assert work.deliver_by == NOON + timedelta(hours=9)
+
+
+def test_work_that_is_joined_by_what_leaves_on_another_day_takes_its_place_there() -> None:
+    order = received(line("L1", "MUG"), line("L2", "BOWL"))
+    for day, line_id in (("2026-03-02", "L1"), ("2026-03-05", "L2")):
+        (one,) = plan(**{"WH-1": {line_id: 1}}).assignments
+        made = RoutingPlan(assignments=(replace(one, capacity_day=day, capacity_limit=9),))
+        change = allocate(order, made, context())
+        order = change.order
+    assert [(move.day, move.parcels) for move in change.capacity] == [("2026-03-05", 1), ("2026-03-02", -1)]
+    assert [one.capacity_day for one in order.fulfillments] == ["2026-03-05"]
+
+
+def test_what_is_there_of_an_order_that_waits_for_the_rest_makes_no_promise_yet() -> None:
+    order = received(line("L1", "MUG", 3))
+    some = arriving(NOON + timedelta(hours=9), L1=1)
+    assert allocate(order, some, context()).order.promised_by is None
+    rest_cancelled = replace(context(), policy=Policy(backorder_rule=BackorderRule.CANCEL_REST))
+    assert allocate(order, some, rest_cancelled).order.promised_by == NOON + timedelta(hours=9)
+    assert allocate(order, arriving(NOON, L1=3), context()).order.promised_by == NOON
 
 
 # ------------------------------------------------------------------------------------------------ cancelling the rest

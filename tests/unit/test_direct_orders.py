@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from oms.channels.direct import DirectOrder, incoming_order
+from oms.domain.catalog import ChannelAccount
 from oms.domain.errors import InvalidOrder
 from oms.domain.incoming import Address
-from oms.domain.intake import totals_difference
-from tests.unit.builders import NOON
+from oms.domain.intake import receive, totals_difference
+from oms.domain.order import Method
+from tests.unit.builders import NOON, context
 
 ADDRESS = {"name": "Grace", "address1": "1 Dock Road", "city": "Hoboken", "region": "NJ", "country": "US"}
 
@@ -63,6 +65,32 @@ def test_lines_without_a_name_are_numbered_and_may_not_meet_a_named_one() -> Non
 def test_a_download_needs_no_address() -> None:
     line = {"sku": "E-BOOK", "quantity": 1, "unit_price_minor": 3600, "requires_shipping": False}
     assert incoming_order(read(lines=[line], ship_to=None), "k", NOON).contact.ship_to == Address()
+
+
+def test_an_order_that_is_collected_needs_no_address_and_keeps_where() -> None:
+    incoming = incoming_order(read(pickup_location_id="STORE-1", ship_to=None), "k", NOON)
+    assert (incoming.method, incoming.pickup_location_id) == (Method.PICKUP, "STORE-1")
+    order = receive(incoming, {}, ChannelAccount(), context()).order
+    assert (order.method, order.pickup_location_id) == (Method.PICKUP, "STORE-1")
+
+
+def test_an_order_with_an_address_is_shipped_and_collected_nowhere() -> None:
+    incoming = incoming_order(read(), "k", NOON)
+    assert (incoming.method, incoming.pickup_location_id) == (Method.SHIP, None)
+    with pytest.raises(InvalidOrder) as refused:
+        incoming_order(read(ship_to=None), "k", NOON)
+    assert (refused.value.field, refused.value.reason) == ("ship_to", "MISSING_FIELD")
+
+
+def test_lines_keep_the_mark_by_which_they_stay_together() -> None:
+    lines = [
+        {"sku": sku, "quantity": 1, "unit_price_minor": 5, "together": mark}
+        for sku, mark in (("BED", "a"), ("MATTRESS", "a"), ("LAMP", ""))
+    ]
+    incoming = incoming_order(read(lines=lines), "k", NOON)
+    assert [line.together for line in incoming.lines] == ["a", "a", ""]
+    order = receive(incoming, {}, ChannelAccount(), context()).order
+    assert [line.together for line in order.lines] == ["a", "a", ""]
 
 
 def test_what_the_customer_wrote_and_who_he_is_go_to_the_contact_only() -> None:
@@ -124,6 +152,8 @@ def test_a_total_that_is_one_cent_off_is_seen() -> None:
         {"total_minor": 10**12 + 1},
         {"customer": {"phone": "x" * 41}},
         {"note": "x" * 5_001},
+        {"pickup_location_id": ""},
+        {"lines": [{"sku": "MUG", "quantity": 1, "unit_price_minor": 5, "together": "room 1"}]},
     ],
 )
 def test_what_is_out_of_bounds_is_refused(changes: dict[str, Any]) -> None:

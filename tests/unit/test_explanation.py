@@ -16,8 +16,10 @@ from oms.domain.errors import OmsError
 from oms.domain.events import EventType
 from oms.domain.explanation import Action, Unblocker, explain
 from oms.domain.intake import AWAITING_PAYMENT
+from oms.domain.network import Ineligible
 from oms.domain.order import Hold, Order, OrderStatus, WaitingFor, Work
 from oms.domain.progress import step
+from oms.domain.unroutable import note_unroutable
 from tests.unit.builders import NOON, context, line, received
 from tests.unit.test_order_status import (
     after,
@@ -48,6 +50,12 @@ def unpaid(order: Order) -> Order:
     return change.order
 
 
+def unroutable(order: Order) -> Order:
+    change = note_unroutable(order, {"ny": Ineligible.NO_RATE, "shop": Ineligible.METHOD_UNSUPPORTED}, context())
+    assert change is not None
+    return change.order
+
+
 def cancelled(order: Order) -> Order:
     change = cancel(order, open_units(order), context(), "X")
     assert change is not None
@@ -65,6 +73,13 @@ CASES: dict[str, tuple[tuple[Callable[[Order], Order], ...], WaitingFor | None, 
     "on hold": ((held,), WaitingFor.HOLD, "on hold: FRAUD.", Unblocker.OPERATIONS, HELD),
     "not paid": ((unpaid,), WaitingFor.HOLD, "The payment is not confirmed yet.", Unblocker.CUSTOMER, HELD),
     "out of stock": ((short(MUG=1, TEE=1),), WaitingFor.STOCK, "of MUG, TEE.", Unblocker.PURCHASING, CANCEL_OR_HOLD),
+    "without a route": (
+        (unroutable,),
+        WaitingFor.ALLOCATION,
+        "(ny: none of its carriers has a rate from there to US-NY; shop: it does not do SHIP)",
+        Unblocker.OPERATIONS,
+        CANCEL_OR_HOLD,
+    ),
     "in the cancel window": (
         (ALLOCATED,),
         WaitingFor.CANCEL_WINDOW,

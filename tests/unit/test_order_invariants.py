@@ -23,14 +23,12 @@ from oms.domain.order import Hold, ShipmentStatus
 from oms.domain.progress import TERMINAL, was_released
 from oms.domain.release import may_release, release
 from oms.domain.replanning import replan
-from oms.domain.routing import Candidate, RoutingPlan, RoutingPolicy, route
+from oms.domain.routing import RoutingPlan
 from oms.domain.stock import snapshot
 from oms.domain.tracking import apply_tracking
-from tests.unit.builders import NOON, context, location, plan, report, tracking
+from tests.unit.builders import NOON, Candidate, context, location, plan, report, routed, tracking
 from tests.unit.one_order import PLACES, SKUS, OneOrder, mostly, quantities
-from tests.unit.rate_cards import small_card
 
-ROUTING = RoutingPolicy(rate_card=small_card(), max_parcels=4)
 MAX_PARTS = 50
 
 places = st.sampled_from(sorted(PLACES))
@@ -82,7 +80,7 @@ class AnyOrder(OneOrder):
         shortages: dict[str, int] = {}
         chosen = RoutingPlan()
         try:
-            chosen = route(self.order, self._candidates(), ROUTING)
+            chosen = routed(self.order, self._candidates())
         except OutOfStock as refusal:
             shortages = refusal.shortages
         except NoRoute as refusal:

@@ -13,10 +13,9 @@ from oms.domain.errors import NoRoute, OutOfStock
 from oms.domain.holding import Shelves, held, hold_most, hold_named
 from oms.domain.order import Component, Line
 from oms.domain.reservations import ReservedLine, reserve
-from oms.domain.routing import Candidate, RoutingPlan, RoutingPolicy, route
+from oms.domain.routing import RoutingPlan
 from oms.domain.stock import Bucket, by_position, net, required
-from tests.unit.builders import NOON, context, line, location, order, received
-from tests.unit.rate_cards import small_card
+from tests.unit.builders import NOON, Candidate, context, line, location, order, received, routed
 from tests.unit.test_reservations import cart
 
 LOCATIONS = ("EAST", "NORTH", "WEST")
@@ -130,7 +129,7 @@ def test_an_order_that_takes_a_hold_over_loses_no_unit_of_it_and_takes_no_other(
 def _plan(first: OrderChange, units: Stock) -> RoutingPlan | None:
     candidates = [Candidate(location=location(one), available=units.get(one, {})) for one in LOCATIONS]
     try:
-        return route(covered(first.order, units), candidates, RoutingPolicy(rate_card=small_card()))
+        return routed(covered(first.order, units), candidates)
     except (NoRoute, OutOfStock):
         return None
 

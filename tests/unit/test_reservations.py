@@ -242,7 +242,7 @@ def test_an_order_takes_over_the_units_held_for_it_and_gives_back_the_rest() -> 
     assert all(not required(moves) for moves in by_position(made.moves).values())
     placed = made.order
     assert (placed.version, placed.status, placed.reservation_id) == (1, OrderStatus.ALLOCATED, "cart-1")
-    assert [(event.version, event.sequence) for event in placed.events] == [(1, 1), (1, 2)]
+    assert [(event.version, event.sequence) for event in placed.events] == [(1, 1), (1, 2), (1, 3)]
     assert made.reservation is not None
     assert (made.reservation.status, made.reservation.order_id) == (ReservationStatus.CONSUMED, placed.order_id)
 

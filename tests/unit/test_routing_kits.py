@@ -12,15 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oms.domain.errors import NoRoute, OutOfStock
-from oms.domain.order import Component, Line
-from oms.domain.routing import Candidate, RoutingPlan, RoutingPolicy, route
-from tests.unit.builders import candidate, line, location, order
-from tests.unit.rate_cards import small_card
+from oms.domain.order import Component, Line, Method, ShipTo
+from oms.domain.routing_policy import Constraints, Relaxation, RoutingPolicy, Segment
+from tests.unit.builders import Candidate, candidate, line, location, order, routed, shipped
 
 if TYPE_CHECKING:
     from oms.domain.order import Order
-
-POLICY = RoutingPolicy(rate_card=small_card())
 
 
 def kit(line_id: str, quantity: int = 1, /, **components: int) -> Line:
@@ -29,21 +26,16 @@ def kit(line_id: str, quantity: int = 1, /, **components: int) -> Line:
     return line(line_id, "SET", quantity, components=made_of, unit_grams=600)
 
 
-def shipped(plan: RoutingPlan) -> dict[str, dict[str, int]]:
-    return {one.location_id: dict(one.lines) for one in plan.assignments}
-
-
 def shortages(wanted: Order, *candidates: Candidate) -> dict[str, int]:
     with pytest.raises(OutOfStock) as refusal:
-        route(wanted, candidates, POLICY)
+        routed(wanted, candidates)
     return refusal.value.shortages
 
 
 def test_a_kit_ships_from_the_location_that_has_all_its_components() -> None:
-    plan = route(
+    plan = routed(
         order(kit("1", 2, MUG=2, LID=1)),
         [candidate("near", "NY", MUG=9, LID=1), candidate("far", "CA", MUG=4, LID=2), candidate("sets", "NY", SET=9)],
-        POLICY,
     )
     assert shipped(plan) == {"far": {"1": 2}}
     assert plan.cost_minor == 1600
@@ -51,7 +43,7 @@ def test_a_kit_ships_from_the_location_that_has_all_its_components() -> None:
 
 def test_a_kit_and_a_line_of_its_component_never_count_the_same_unit_twice() -> None:
     both = order(kit("1", 1, MUG=2, LID=1), line("2", "MUG", 1))
-    plan = route(both, [candidate("near", "NY", MUG=2, LID=1), candidate("far", "CA", MUG=3, LID=1)], POLICY)
+    plan = routed(both, [candidate("near", "NY", MUG=2, LID=1), candidate("far", "CA", MUG=3, LID=1)])
     assert shipped(plan) == {"far": {"1": 1, "2": 1}}
     assert shortages(both, candidate("near", MUG=2, LID=1)) == {"MUG": 1}
 
@@ -62,7 +54,7 @@ def test_two_kits_that_share_a_component_never_count_the_same_unit_twice() -> No
 
 
 def test_kits_are_split_by_whole_kits_only() -> None:
-    plan = route(order(kit("1", 3, MUG=2)), [candidate("a", MUG=5), candidate("b", MUG=3)], POLICY)
+    plan = routed(order(kit("1", 3, MUG=2)), [candidate("a", MUG=5), candidate("b", MUG=3)])
     assert shipped(plan) == {"a": {"1": 2}, "b": {"1": 1}}
 
 
@@ -85,19 +77,17 @@ def test_of_kits_that_can_not_all_be_put_together_only_the_rest_waits() -> None:
 
 
 def test_a_line_of_a_component_leaves_the_location_to_the_kit_that_needs_it() -> None:
-    plan = route(
+    plan = routed(
         order(line("1", "MUG", 2), kit("2", 1, MUG=2, LID=1)),
         [candidate("a", "NY", MUG=2, LID=1), candidate("b", "CA", MUG=2)],
-        POLICY,
     )
     assert shipped(plan) == {"a": {"2": 1}, "b": {"1": 2}}
 
 
 def test_a_kit_leaves_the_location_to_the_kit_that_needs_it() -> None:
-    plan = route(
+    plan = routed(
         order(kit("1", 1, MUG=1, LID=1), kit("2", 1, MUG=1, TRAY=1)),
         [candidate("a", "NY", MUG=1, LID=1, TRAY=1), candidate("b", "CA", MUG=1, LID=1)],
-        POLICY,
     )
     assert shipped(plan) == {"a": {"2": 1}, "b": {"1": 1}}
 
@@ -111,9 +101,22 @@ def test_a_kit_is_never_given_to_a_location_that_did_not_find_it_however_few_oth
 def test_kits_in_more_parcels_than_allowed_have_no_route() -> None:
     wanted = order(kit("1", 2, MUG=1))
     with pytest.raises(NoRoute):
-        route(
-            wanted, [candidate("a", MUG=1), candidate("b", MUG=1)], RoutingPolicy(rate_card=small_card(), max_parcels=1)
-        )
+        routed(wanted, [candidate("a", MUG=1), candidate("b", MUG=1)], max_parcels=1)
+
+
+def test_kits_in_more_parcels_than_allowed_have_no_route_though_their_segment_was_given_up() -> None:
+    segments = Constraints(max_parcels=1, segments=(Segment(name="fine goods", only_tags=("boutique",)),))
+    policy = RoutingPolicy(constraints=segments, fallbacks=(Relaxation.ANY_SEGMENT,))
+    with pytest.raises(NoRoute):
+        routed(order(kit("1", 2, MUG=1)), [candidate("a", MUG=1), candidate("b", MUG=1)], policy=policy)
+
+
+def test_kits_to_be_collected_that_no_store_has_together_have_no_route() -> None:
+    stores = [
+        Candidate(location=location(place, methods=(Method.PICKUP,)), available={"MUG": 1}) for place in ("a", "b")
+    ]
+    with pytest.raises(NoRoute):
+        routed(order(kit("1", 2, MUG=1), method=Method.PICKUP, ship_to=ShipTo()), stores)
 
 
 def test_many_kits_that_can_not_all_be_put_together_are_refused_though_not_every_way_was_tried() -> None:
@@ -150,17 +153,17 @@ def test_an_order_with_kits_is_shipped_exactly_if_there_is_any_way_to_ship_it(
 ) -> None:
     wanted, candidates = problem
     try:
-        plan = route(wanted, candidates, POLICY)
+        plan = routed(wanted, candidates)
     except OutOfStock as refusal:
         assert refusal.shortages
         assert set(refusal.shortages) <= set(SKUS)
         assert min(refusal.shortages.values()) > 0
         assert not any(_fits(wanted, candidates, split) for split in _splits(wanted))
         return
-    routed: Counter[str] = Counter()
+    sent: Counter[str] = Counter()
     for one in plan.assignments:
-        routed.update(dict(one.lines))
-    assert routed == {one.line_id: one.unallocated for one in wanted.lines}
+        sent.update(dict(one.lines))
+    assert sent == {one.line_id: one.unallocated for one in wanted.lines}
     assert _fits(wanted, candidates, [shipped(plan).get("a", {}).get(one.line_id, 0) for one in wanted.lines])
 
 

@@ -111,7 +111,7 @@ def look(seen: Seen) -> Message:
 
 def wake(sku: str) -> Message:
     """There may be more of a sku."""
-    return lambda staff, _: staff.made.waking.wake(sku, go_on=lambda: True)
+    return lambda staff, hours: staff.made.waking.wake(sku, at(hours), go_on=lambda: True)
 
 
 def hold(name: str, lines: Iterable[tuple[str, int]], minutes: int) -> Message:

@@ -30,6 +30,7 @@ ROUTES = {
     ("get", "/orders"): "orders.read",
     ("get", "/orders/{order_id}"): "orders.read",
     ("get", "/orders/{order_id}/explanation"): "orders.read",
+    ("get", "/orders/{order_id}/routing"): "orders.read",
     ("post", "/orders/{order_id}/cancellations"): "orders.write",
     ("post", "/orders/{order_id}/holds"): "orders.write",
     ("delete", "/orders/{order_id}/holds/{hold_id}"): "orders.write",

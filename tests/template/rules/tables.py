@@ -37,6 +37,8 @@ TABLES: dict[str, tuple[Keys, dict[str, Keys]]] = {
     "stock_movements": (("sku", "movement_id"), {"by_location_day": ("location_day", "movement_id")}),
     "stock_documents": (("document_id", "part"), {"by_open_status": ("open_status", "received_at")}),
     "backorders": (("sku", "queue_key"), {}),
+    "capacity": (("location_id", "day"), {}),
+    "routing_decisions": (("order_id", "decision_id"), {}),
     "reservations": (("reservation_id",), {"by_expiry": ("expiry_hour", "expires_at")}),
     "products": (("sku",), {}),
     "locations": (("location_id",), {}),
@@ -52,7 +54,9 @@ TABLES: dict[str, tuple[Keys, dict[str, Keys]]] = {
 """Every table of the design: its key, and its indexes with theirs."""
 
 PEOPLES_DATA = {"contacts", "quarantine"}
-TTL = {"idempotency": "expiration", "quarantine": "expires_at", "deliveries": "expires_at", "open_lines": "expires_at"}
+TTL = {"idempotency": "expiration"} | dict.fromkeys(
+    ("quarantine", "deliveries", "open_lines", "capacity", "routing_decisions"), "expires_at"
+)
 REBUILDABLE = {"fulfillments", "open_lines", "money_entries", "idempotency"}
 BACKUP_DAYS_OF_PEOPLE = 7
 

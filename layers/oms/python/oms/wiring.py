@@ -6,6 +6,7 @@ from oms.runtime.clients import client
 from oms.runtime.executions import Executions
 from oms.runtime.functions import environment, table_prefix
 from oms.stores.backorders import BackordersStore
+from oms.stores.capacity import CapacityStore
 from oms.stores.deliveries import DeliveriesStore
 from oms.stores.group_commit import GroupCommit
 from oms.stores.listings import ListingsStore
@@ -33,6 +34,7 @@ def sourcing() -> Sourcing:
         locations=LocationsStore(dynamodb, prefix),
         settings=SettingsStore(dynamodb, prefix),
         backorders=BackordersStore(dynamodb, prefix),
+        capacity=CapacityStore(dynamodb, prefix),
     )
 
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from oms.domain.errors import InvalidOrder
 from oms.domain.incoming import Address, Contact, IncomingLine, IncomingOrder
-from oms.domain.order import MAX_LINES, ShippingLine, Totals
+from oms.domain.order import MAX_LINES, Method, ShippingLine, Totals
 from oms.domain.reservations import RESERVATION_ID
 from oms.domain.validation import in_utc_seconds
 
@@ -63,6 +63,9 @@ class DirectLine(_Model):
     discount_minor: Minor = 0
     tax_minor: Minor = 0
     requires_shipping: bool = True
+    together: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,64}$")] = Field(
+        default="", description="Lines with the same mark ship from one location."
+    )
 
 
 class DirectAddress(_Model):
@@ -107,11 +110,18 @@ class DirectOrder(_Model):
     tip_minor: Minor = 0
     total_minor: Minor
     ship_to: DirectAddress | None = Field(
-        default=None, description="Needed unless no line of the order requires shipping."
+        default=None, description="Needed unless it is collected, or no line of the order requires shipping."
+    )
+    pickup_location_id: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
+        default=None, description="The location where the customer collects it; nothing is shipped then."
     )
     bill_to: DirectAddress | None = None
     customer: DirectCustomer | None = None
     service_level: ServiceLevel = "STANDARD"
+    promised_by: Time | None = Field(
+        default=None,
+        description="By when the customer was told it arrives. The order is refused where no plan can keep it.",
+    )
     note: Annotated[str, Field(max_length=5_000, description="What the customer wrote; kept with the contact.")] = ""
     payment_status: PaymentStatus | None = None
     reservation_id: ReservationId | None = Field(
@@ -141,6 +151,9 @@ def incoming_order(order: DirectOrder, default_id: str, now: datetime) -> Incomi
         payment_status=order.payment_status or "",
         customer_id=order.customer.id if order.customer else None,
         service_level=order.service_level,
+        method=Method.PICKUP if order.pickup_location_id else Method.SHIP,
+        pickup_location_id=order.pickup_location_id,
+        promised_by=order.promised_by,
         contact=_contact(order),
     )
 
@@ -156,6 +169,7 @@ def _line(line: DirectLine, number: int) -> IncomingLine:
         discount_minor=line.discount_minor,
         tax_minor=line.tax_minor,
         requires_shipping=line.requires_shipping,
+        together=line.together,
     )
 
 
@@ -167,7 +181,8 @@ def _check(order: DirectOrder, lines: tuple[IncomingLine, ...]) -> None:
             raise InvalidOrder(
                 f"line {line.line_id} comes twice", field=f"lines.{number}.line_id", reason="DUPLICATE_LINE"
             )
-    if order.ship_to is None and any(line.requires_shipping for line in lines):
+    is_shipped = order.pickup_location_id is None and any(line.requires_shipping for line in lines)
+    if order.ship_to is None and is_shipped:
         raise InvalidOrder("an order to be shipped needs ship_to", field="ship_to", reason="MISSING_FIELD")
 
 

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from oms.domain import ids, stock
+from oms.domain.capacity import CapacityMove, given_back, taken
+from oms.domain.catalog import BackorderRule
 from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Context, OrderChange, queue_rows
 from oms.domain.events import EventType
 from oms.domain.order import Fulfillment, FulfillmentLine, Line, Order
 from oms.domain.progress import is_released, step
+from oms.domain.promising import promised
 from oms.domain.routing import Assignment, RoutingPlan
+from oms.domain.routing_record import MAX_LOCATIONS_TOLD, routed_news
 
 
 def allocate(order: Order, plan: RoutingPlan, context: Context) -> OrderChange:
@@ -28,10 +32,46 @@ def allocate(order: Order, plan: RoutingPlan, context: Context) -> OrderChange:
         for line_id, quantity in one.lines
         for sku, units in _line(order, line_id).stock_units(quantity).items()
     )
-    news = {"locations": [one.location_id for one in assignments], "cost_minor": plan.cost_minor}
-    changed = step(order, context, (EventType.ORDER_ALLOCATED, news), lines=lines, fulfillments=fulfillments)
+    facts, moved_promise = promised(order, plan) if _makes_promises(order, plan, context) else ({}, [])
+    changed = step(
+        order,
+        context,
+        (EventType.ORDER_ROUTED, routed_news(order, plan)),
+        *moved_promise,
+        (EventType.ORDER_ALLOCATED, {"locations": [one.location_id for one in assignments][:MAX_LOCATIONS_TOLD]}),
+        lines=lines,
+        fulfillments=fulfillments,
+        routing_policy_version=plan.policy_version or None,
+        unroutable_since=None,
+        **facts,
+    )
     put, deleted = queue_rows(order, changed)
-    return OrderChange(order=changed, moves=moves, backorders_added=put, backorders_removed=deleted)
+    return OrderChange(
+        order=changed,
+        moves=moves,
+        capacity=_places(order, changed, assignments),
+        backorders_added=put,
+        backorders_removed=deleted,
+    )
+
+
+def _makes_promises(order: Order, plan: RoutingPlan, context: Context) -> bool:
+    """Whether the plan says when the order arrives: it has all of it, or all that there will be. What is there of an
+    order that waits for the rest makes no promise, but may move one."""
+    planned = sum(quantity for one in plan.assignments for _, quantity in one.lines)
+    whole = planned == sum(line.unallocated for line in order.lines if line.requires_shipping)
+    rest_is_cancelled = context.policy.backorder_rule is BackorderRule.CANCEL_REST
+    return whole or rest_is_cancelled or order.promised_by is not None
+
+
+def _places(order: Order, changed: Order, assignments: Sequence[Assignment]) -> tuple[CapacityMove, ...]:
+    """The places that fulfillments take in their locations' days; work that goes on another day than it was to gives
+    the old one back."""
+    limits = {(one.location_id, one.capacity_day): one.capacity_limit for one in assignments}
+    before = {one.fulfillment_id: one.capacity_day for one in order.fulfillments}
+    new = [one for one in changed.fulfillments if before.get(one.fulfillment_id) != one.capacity_day]
+    places = tuple(move for one in new for move in taken(one, limits.get((one.location_id, one.capacity_day))))
+    return (*places, *given_back(order, changed))
 
 
 def _first_part(order: Order, assignments: Sequence[Assignment]) -> list[Assignment]:
@@ -40,7 +80,7 @@ def _first_part(order: Order, assignments: Sequence[Assignment]) -> list[Assignm
     for one in assignments:
         taken = []
         for line_id, quantity in one.lines:
-            rows = touched | _rows(order, line_id, one.location_id)
+            rows = touched | _rows(order, line_id, one)
             if len(rows) <= MAX_POSITIONS_PER_CHANGE:
                 touched = rows
                 taken.append((line_id, quantity))
@@ -49,11 +89,12 @@ def _first_part(order: Order, assignments: Sequence[Assignment]) -> list[Assignm
     return part
 
 
-def _rows(order: Order, line_id: str, location_id: str) -> set[tuple[str, str]]:
-    """What allocating the line there touches: positions, and its rows in the queues where it has some."""
+def _rows(order: Order, line_id: str, one: Assignment) -> set[tuple[str, str]]:
+    """What allocating the line there touches: positions, the location's day where days are counted, and the line's
+    rows in the queues where it has some."""
     line = _line(order, line_id)
     skus = line.stock_units(1)
-    rows = {(sku, location_id) for sku in skus}
+    rows = {(sku, one.location_id) for sku in skus} | ({("day", one.location_id)} if one.capacity_day else set())
     return rows | {(sku, f"backorder {line_id}") for sku in skus} if line.backordered else rows
 
 
@@ -71,7 +112,13 @@ def _assigned(order: Order, assignments: Sequence[Assignment]) -> tuple[Fulfillm
         else:
             known = fulfillments[index]
             cost = max(known.cost_minor, one.cost_minor)  # the first part was priced with all that follows
-            fulfillments[index] = replace(known, lines=known.lines + new_lines, cost_minor=cost)
+            fulfillments[index] = replace(
+                known,
+                lines=known.lines + new_lines,
+                cost_minor=cost,
+                deliver_by=max((at for at in (known.deliver_by, one.deliver_by) if at), default=None),
+                capacity_day=one.capacity_day or known.capacity_day,
+            )
     return tuple(fulfillments)
 
 
@@ -92,6 +139,8 @@ def _fulfillment(order: Order, number: int, one: Assignment, lines: tuple[Fulfil
         carrier=one.carrier,
         service=one.service,
         cost_minor=one.cost_minor,
+        capacity_day=one.capacity_day,
+        deliver_by=one.deliver_by,
         lines=lines,
     )
 

@@ -18,6 +18,7 @@ from oms.domain.kits import components_of
 from oms.domain.order import Method, ShipTo
 from oms.domain.rates import RateCard
 from oms.domain.stock import StockPosition
+from oms.domain.zones import ZoneTable
 
 FORMULA: Mapping[str, str] = {
     "available_to_sell": "raw, never below 0 and never above the network rule's max_published; 0 where it excludes",
@@ -52,14 +53,18 @@ class Excluded(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Market:
-    """What is asked: on which channel (None: whichever), for which destination (None: wherever), by which rules."""
+    """What is asked: on which channel (None: whichever), for which destination (None: wherever), by which rules.
+
+    `cards` are the rate cards in effect, `zone_tables` those that they name.
+    """
 
     at: datetime
     channel: str | None = None
     ship_to: ShipTo | None = None
     rules: AvailabilityRules = field(default_factory=AvailabilityRules)
     locations: Mapping[str, Location] = field(default_factory=dict)
-    rate_card: RateCard | None = None
+    cards: tuple[RateCard, ...] = ()
+    zone_tables: Mapping[str, ZoneTable] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,9 +256,16 @@ def _unserved(location: Location, market: Market) -> Excluded | None:
     if location.ships_to and ship_to.country not in location.ships_to:
         return Excluded.COUNTRY_NOT_SERVED
     can_be_told = ship_to.region or ship_to.country != location.country
-    if market.rate_card and can_be_told and market.rate_card.zone(location, ship_to) is None:
+    if can_be_told and not any(_serves(card, location, ship_to, market) for card in market.cards):
         return Excluded.NO_RATE
     return None
+
+
+def _serves(card: RateCard, location: Location, ship_to: ShipTo, market: Market) -> bool:
+    """Whether the location may use the card and it has a zone for the destination."""
+    if location.carriers and card.carrier not in location.carriers:
+        return False
+    return card.zone(location, ship_to, market.zone_tables.get(card.zone_table)) is not None
 
 
 def _preorder(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from oms.domain import stock
+from oms.domain.capacity import given_back
 from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Context, OrderChange, queue_rows
 from oms.domain.errors import IllegalTransition
 from oms.domain.events import EventType
@@ -22,7 +23,7 @@ def open_units(order: Order) -> dict[str, int]:
 
 
 def held_positions(order: Order) -> int:
-    """Stock positions that hold units for work not released yet."""
+    """Stock positions that hold units for work not released yet, and the days on which it has a place."""
     lines = {line.line_id: line for line in order.lines}
     open_work = (one for one in order.fulfillments if not is_released(one))
     held = (_positions(lines[line.line_id], one) for one in open_work for line in one.lines if line.open)
@@ -30,11 +31,12 @@ def held_positions(order: Order) -> int:
 
 
 _Position = tuple[str, str]
-"""sku and location_id."""
+"""sku and location_id, or day and location_id."""
 
 
 def _positions(line: Line, at: Fulfillment) -> set[_Position]:
-    return {(sku, at.location_id) for sku in line.stock_units(1)}
+    days = [at.capacity_day] if at.capacity_day else []
+    return {(name, at.location_id) for name in (*line.stock_units(1), *days)}
 
 
 def cancel(order: Order, units: Mapping[str, int], context: Context, reason: str) -> OrderChange | None:
@@ -59,7 +61,11 @@ def cancel(order: Order, units: Mapping[str, int], context: Context, reason: str
     changed = step(order, context, _news(lines, cancelled, reason), **facts)
     put, deleted = queue_rows(order, changed)
     return OrderChange(
-        order=changed, moves=_moves(order, fulfillments), backorders_added=put, backorders_removed=deleted
+        order=changed,
+        moves=_moves(order, fulfillments),
+        capacity=given_back(order, changed),
+        backorders_added=put,
+        backorders_removed=deleted,
     )
 
 
@@ -81,7 +87,7 @@ def deallocate(order: Order, context: Context, *happened: Happening) -> OrderCha
         for line in order.lines
     )
     changed = step(order, context, *happened, lines=lines, fulfillments=fulfillments)
-    return OrderChange(order=changed, moves=_moves(order, fulfillments))
+    return OrderChange(order=changed, moves=_moves(order, fulfillments), capacity=given_back(order, changed))
 
 
 def _first_part(order: Order, wanted: Mapping[str, int]) -> tuple[dict[str, int], int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
-from oms.domain.order import Method, WaitingFor
+from oms.domain.order import Capability, Method, WaitingFor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,15 +19,25 @@ class KitComponent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """What can be ordered. Weight of one unit in grams; `part_of` names the kits this is a component of."""
+    """What can be ordered. Weight and packed size of one unit; `needs` is what a location must be able to handle to
+    ship it; `part_of` names the kits this is a component of."""
 
     sku: str
     title: str = ""
     grams: int = 0
+    length_mm: int = 0
+    width_mm: int = 0
+    height_mm: int = 0
+    needs: tuple[Capability, ...] = ()
     category: str = ""
     preorder: bool = False
     kit_components: tuple[KitComponent, ...] = ()
     part_of: tuple[str, ...] = ()
+
+    @property
+    def cm3(self) -> int:
+        """Packed volume of one unit in cubic centimetres, rounded up; 0 where a side is not known."""
+        return -(-self.length_mm * self.width_mm * self.height_mm // 1000)
 
 
 class LocationStatus(StrEnum):
@@ -41,7 +51,13 @@ class LocationStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """A node that holds stock and does work: warehouse, store, 3PL, supplier."""
+    """A node that holds stock and does work: warehouse, store, 3PL, supplier.
+
+    Times of day are "HH:MM" in its `time_zone` (IANA), days ISO weekdays (1 Monday … 7 Sunday), holidays ISO dates.
+    Orders in by `cut_off` are begun the same working day and ready after `processing_hours` of opening hours;
+    `pickups` says when each carrier collects. `daily_capacity` is how many parcels it makes ready in a day, `tags`
+    are what policies choose locations by; `ships_to` and `carriers`: none named means any.
+    """
 
     location_id: str
     name: str = ""
@@ -52,9 +68,21 @@ class Location:
     postal_code: str = ""
     methods: tuple[Method, ...] = (Method.SHIP,)
     ships_to: tuple[str, ...] = ()
-    carrier: str = ""
-    service: str = ""
+    carriers: tuple[str, ...] = ()
+    capabilities: tuple[Capability, ...] = ()
+    tags: tuple[str, ...] = ()
     endpoint_url: str = ""
+    time_zone: str = ""
+    working_days: tuple[int, ...] = ()
+    opens_at: str = ""
+    closes_at: str = ""
+    holidays: tuple[str, ...] = ()
+    cut_off: str = ""
+    processing_hours: int = 0
+    pickups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    daily_capacity: int | None = None
+    handling_per_parcel_minor: int = 0
+    handling_per_unit_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +133,6 @@ class Policy:
     version: int = 1
     cancel_window_seconds: int = 30 * _MINUTE
     ship_within_seconds: int = 2 * _DAY
-    max_parcels: int = 4
     unpaid_holds: bool = True
     backorder_rule: BackorderRule = BackorderRule.SHIP_TOGETHER
     backorder_limit_seconds: int = 30 * _DAY

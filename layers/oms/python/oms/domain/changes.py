@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from oms.domain.capacity import CapacityMove, by_day
 from oms.domain.catalog import Policy
 from oms.domain.incoming import Contact
 from oms.domain.order import Line, Order
@@ -17,9 +18,10 @@ from oms.domain.reservations import Reservation
 from oms.domain.stock import Incoming, StockMove
 
 MAX_POSITIONS_PER_CHANGE = 40
-"""A change touches no more stock positions and backorder rows together than this; the rest goes in parts.
+"""A change touches no more stock positions, backorder rows and days of locations together than this; the rest goes in
+parts.
 
-A position takes two of the 100 actions of a transaction (the position and its movement), a backorder row one.
+A position takes two of the 100 actions of a transaction (the position and its movement), the others one.
 """
 
 
@@ -76,11 +78,13 @@ class OrderChange:
     """One step of one order. It is committed only if the stored version is still `order.version - 1`.
 
     `reservation` is the next version of the cart's hold that the order consumes, under the same rule. `claims` are
-    what it must leave to others; no more than MAX_CLAIMS.
+    what it must leave to others; no more than MAX_CLAIMS. `capacity` are the places it takes in locations' days and
+    gives back.
     """
 
     order: Order
     moves: tuple[StockMove, ...] = ()
+    capacity: tuple[CapacityMove, ...] = ()
     claims: tuple[Claim, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
     references: tuple[str, ...] = ()
@@ -172,9 +176,10 @@ def queue_rows(before: Order, after: Order) -> tuple[tuple[Backorder, ...], tupl
 
 
 def touches(change: OrderChange) -> int:
-    """Stock positions and backorder rows the change writes to: see MAX_POSITIONS_PER_CHANGE."""
+    """Stock positions, backorder rows and days the change writes to: see MAX_POSITIONS_PER_CHANGE."""
     positions = {(move.sku, move.location_id) for move in change.moves}
-    return len(positions) + len(change.backorders_added) + len(change.backorders_removed)
+    rows = len(change.backorders_added) + len(change.backorders_removed)
+    return len(positions) + rows + len(by_day(change.capacity))
 
 
 def fold(changes: Sequence[OrderChange]) -> OrderChange:
@@ -195,6 +200,7 @@ def fold(changes: Sequence[OrderChange]) -> OrderChange:
     return OrderChange(
         order=replace(last, version=first_version, events=events),
         moves=tuple(move for change in changes for move in change.moves),
+        capacity=tuple(move for change in changes for move in change.capacity),
         claims=next((change.claims for change in reversed(changes) if change.claims), ()),
         deliveries=tuple(one for change in changes for one in change.deliveries),
         references=tuple(dict.fromkeys(one for change in changes for one in change.references)),

@@ -14,10 +14,12 @@ Class names are an interface: the state machine matches on them, HTTP answers ca
     │   │   ├── FulfillmentNotFound
     │   │   └── TrackingNotFound  no parcel has this tracking number (yet)
     │   ├── IllegalTransition     the order's state does not allow it
+    │   ├── PolicyRefused         a version of the routing policy may not become what was asked
     │   ├── OrderExists           another request has placed this order
     │   ├── RequestInProgress     the same request is being worked on right now
     │   ├── ReservationNotFound   the order names a cart's hold that never was
     │   ├── ReservationConsumed   another order has the cart's hold already
+    │   ├── PromiseNotKept        nothing arrives by the day that the order was to be promised for
     │   ├── OutOfStock            not enough stock anywhere it may ship from
     │   ├── NoRoute               stock may exist, but no location may ship it
     │   ├── InReview              a person must decide first
@@ -96,6 +98,10 @@ class IllegalTransition(Permanent):
     """The order's state does not allow what was asked."""
 
 
+class PolicyRefused(Permanent):
+    """This version of the routing policy may not be changed or activated as it stands; the message says what to do."""
+
+
 class OrderExists(Permanent):
     """Another request has placed this order already; `details["order_id"]` names it."""
 
@@ -110,6 +116,11 @@ class ReservationNotFound(Permanent):
 
 class ReservationConsumed(Permanent):
     """An order has the reservation already; `details["order_id"]` names it."""
+
+
+class PromiseNotKept(Permanent):
+    """Nothing arrives by `details["promised_by"]`. `details["alternatives"]` are plans that arrive later, soonest
+    first; where there are none, `details["why"]` says what is missing."""
 
 
 class OutOfStock(Permanent):

@@ -12,7 +12,11 @@ class EventType(StrEnum):
     """Every event an order can have; EventBridge's detail-type."""
 
     ORDER_RECEIVED = "OrderReceived"
+    ORDER_ROUTED = "OrderRouted"
     ORDER_ALLOCATED = "OrderAllocated"
+    ORDER_REROUTED = "OrderRerouted"
+    ORDER_UNROUTABLE = "OrderUnroutable"
+    PROMISE_CHANGED = "PromiseChanged"
     ORDER_BACKORDERED = "OrderBackordered"
     ORDER_RELEASED = "OrderReleased"
     ORDER_CANCELLED = "OrderCancelled"

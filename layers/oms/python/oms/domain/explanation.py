@@ -8,8 +8,11 @@ from enum import StrEnum
 
 from oms.domain.cancellation import open_units
 from oms.domain.decisions import MAX_HOLDS
+from oms.domain.events import EventType
+from oms.domain.network import Destination
 from oms.domain.order import Line, Order, OrderStatus, WaitingFor
 from oms.domain.progress import TERMINAL, was_released
+from oms.domain.routing_words import REASONS, words_for
 
 MAX_SKUS_NAMED = 5
 
@@ -77,7 +80,7 @@ _REASONS: dict[str, tuple[str, Unblocker]] = {
         "The channel asked for a change after the work was handed out{detail}.",
         Unblocker.OPERATIONS,
     ),
-    "NO_ROUTE": ("No location may ship it to where it goes.", Unblocker.OPERATIONS),
+    "NO_ROUTE": ("No location may ship it to where it goes{no_route}.", Unblocker.OPERATIONS),
     "OVERSHIPPED": ("More left the building than was asked for{detail}.", Unblocker.OPERATIONS),
     "BACKORDER_LIMIT": ("It has waited for stock for as long as it may.", Unblocker.OPERATIONS),
     "TIMED_OUT": ("It did not go on for longer than it may.", Unblocker.OPERATIONS),
@@ -139,9 +142,19 @@ def _words(order: Order) -> dict[str, str]:
         "detail": f": {detail}" if detail else "",
         "holds": ", ".join(hold.reason or hold.type for hold in order.holds),
         "skus": _short_skus(order),
+        "no_route": _no_route(order),
         "release_after": until.strftime("%Y-%m-%d %H:%M:%S UTC"),
         "location": order.waiting_location_id or "The location",
     }
+
+
+def _no_route(order: Order) -> str:
+    """Why each location may not, as the order noted it; nothing where it did not."""
+    noted = next((one.data for one in reversed(order.events) if one.type is EventType.ORDER_UNROUTABLE), {})
+    reasons = dict(noted.get("reasons", {}))
+    words = words_for(Destination.of(order), [need for line in order.lines for need in line.needs])
+    told = [f"{one}: {REASONS[reason].format_map(words)}" for one, reason in reasons.items()]
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def _short_skus(order: Order) -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from oms.domain import ids, stock
+from oms.domain.capacity import given_back
 from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Backorder, Context, OrderChange
 from oms.domain.decisions import put_in_review
 from oms.domain.errors import FulfillmentNotFound, InvalidMessage
@@ -273,10 +274,8 @@ def _give_back(
     lost = _MOVE_OF_REASON.get(report.reason_code)
     moves = _moves(lost or stock.release, gone, one.location_id)
     moves = _dated(moves, report, context) if lost else moves
-    return OrderChange(
-        order=step(order, context, news, lines=order_lines, fulfillments=_with(order, changed)),
-        moves=moves,
-    )
+    after = step(order, context, news, lines=order_lines, fulfillments=_with(order, changed))
+    return OrderChange(order=after, moves=moves, capacity=given_back(order, after))
 
 
 def _missing(order: Order, one: Fulfillment, report: FulfillmentReport) -> dict[str, int]:

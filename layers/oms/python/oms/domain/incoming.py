@@ -59,7 +59,8 @@ class Contact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingLine:
-    """One line of the channel's order. `current_quantity` is what is left of `quantity` after edits and cancels."""
+    """One line of the channel's order. `current_quantity` is what is left of `quantity` after edits and cancels;
+    lines with the same `together` mark are to ship from one location."""
 
     line_id: str
     sku: str
@@ -70,11 +71,15 @@ class IncomingLine:
     discount_minor: int = 0
     tax_minor: int = 0
     requires_shipping: bool = True
+    together: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingOrder:
-    """An order as its channel has it now; `cancelled_at` set means the channel cancelled all of it."""
+    """An order as its channel has it now; `cancelled_at` set means the channel cancelled all of it.
+
+    `pickup_location_id`: where the customer chose to collect it. `promised_by`: what the customer was told already.
+    """
 
     channel: str
     account: str
@@ -93,6 +98,8 @@ class IncomingOrder:
     customer_id: str | None = None
     service_level: str = "STANDARD"
     method: Method = Method.SHIP
+    pickup_location_id: str | None = None
+    promised_by: datetime | None = None
     external_ids: dict[str, str] = field(default_factory=dict)
     contact: Contact = field(default_factory=Contact)
 

@@ -18,7 +18,7 @@ from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Context, OrderChange
 from oms.domain.decisions import put_in_review
 from oms.domain.events import EventType
 from oms.domain.incoming import Address, Contact, IncomingLine, IncomingOrder
-from oms.domain.kits import components_of, grams_of, inseparable, unknown_components
+from oms.domain.kits import cm3_of, components_of, grams_of, inseparable, needs_of, unknown_components
 from oms.domain.money import format_minor
 from oms.domain.order import Hold, Line, Order, Payment, Review, ShipTo
 from oms.domain.progress import TERMINAL, Happening, first, step, was_released
@@ -74,6 +74,8 @@ def _facts(
         updated_at=context.now,
         release_after=placed_at + timedelta(seconds=context.policy.cancel_window_seconds),
         ship_by=placed_at + timedelta(seconds=context.policy.ship_within_seconds),
+        promised_by=incoming.promised_by,
+        original_promised_by=incoming.promised_by,
         currency=incoming.currency,
         prices_include_tax=incoming.prices_include_tax,
         totals=incoming.totals,
@@ -81,6 +83,7 @@ def _facts(
         ship_to=_ship_to(incoming.contact.ship_to),
         service_level=incoming.service_level,
         method=incoming.method,
+        pickup_location_id=incoming.pickup_location_id,
         ship_complete=context.policy.backorder_rule is not BackorderRule.SHIP_AVAILABLE,
         lines=tuple(_line(line, products, cancelled) for line in incoming.lines),
         shipping_lines=incoming.shipping_lines,
@@ -111,6 +114,9 @@ def _line(line: IncomingLine, products: Mapping[str, Product], cancelled: bool) 
         discount_minor=line.discount_minor,
         tax_minor=line.tax_minor,
         unit_grams=grams_of(product, products) if product else 0,
+        unit_cm3=cm3_of(product, products) if product else 0,
+        needs=needs_of(product, products) if product else (),
+        together=line.together,
         requires_shipping=line.requires_shipping,
         components=components_of(product) if product else (),
     )

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from oms.domain.catalog import Product
-from oms.domain.order import Component
+from oms.domain.order import Capability, Component
 
-MAX_KIT_COMPONENTS = 20
-"""Positions and backorder rows of all components of a line must fit one change (see MAX_POSITIONS_PER_CHANGE)."""
+MAX_KIT_COMPONENTS = 19
+"""Positions and backorder rows of all components of a line, and the location's day, must fit one change (see
+MAX_POSITIONS_PER_CHANGE)."""
 
 
 def components_of(product: Product) -> tuple[Component, ...]:
@@ -28,8 +29,25 @@ def grams_of(product: Product, products: Mapping[str, Product]) -> int:
     """The weight of one unit; of a kit that names none, the sum of its components, as far as they are known."""
     if product.grams or not product.kit_components:
         return product.grams
-    known = [one for one in components_of(product) if one.sku in products]
-    return sum(products[one.sku].grams * one.quantity for one in known)
+    return sum(one.grams * units for one, units in _known_components(product, products))
+
+
+def cm3_of(product: Product, products: Mapping[str, Product]) -> int:
+    """The packed volume of one unit; of a kit that names none, the sum of its components, as far as they are known."""
+    if product.cm3 or not product.kit_components:
+        return product.cm3
+    return sum(one.cm3 * units for one, units in _known_components(product, products))
+
+
+def needs_of(product: Product, products: Mapping[str, Product]) -> tuple[Capability, ...]:
+    """What a location must be able to handle to ship it: of a kit, also what its components need."""
+    needs = {*product.needs, *(need for one, _ in _known_components(product, products) for need in one.needs)}
+    return tuple(sorted(needs))
+
+
+def _known_components(product: Product, products: Mapping[str, Product]) -> list[tuple[Product, int]]:
+    """The components that are in the catalogue, with their units in one kit."""
+    return [(products[one.sku], one.quantity) for one in components_of(product) if one.sku in products]
 
 
 def unknown_components(kits: Iterable[Product], products: Mapping[str, Product]) -> list[str]:

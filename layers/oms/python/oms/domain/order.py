@@ -52,6 +52,13 @@ class Method(StrEnum):
     CARRY_OUT = "CARRY_OUT"
 
 
+class Capability(StrEnum):
+    """What a location must be able to handle to ship some goods."""
+
+    HAZMAT = "HAZMAT"
+    OVERSIZED = "OVERSIZED"
+
+
 class Work(StrEnum):
     """How far a location is with a fulfillment."""
 
@@ -111,7 +118,8 @@ class Line:
 
     `backordered` of the unallocated units are known to be short of stock. Money: price of one unit, discount and
     tax of the whole line. A line that needs no shipping (gift card, download) counts as shipped on receipt.
-    `components` are those of a kit as it was when the order came in: later changes of the product leave it alone.
+    Weight, volume and `needs` of a unit and the `components` of a kit are as they were when the order came in: later
+    changes of the product leave them alone. Lines with the same `together` mark ship from one location.
     """
 
     line_id: str
@@ -127,6 +135,9 @@ class Line:
     discount_minor: int = 0
     tax_minor: int = 0
     unit_grams: int = 0
+    unit_cm3: int = 0
+    needs: tuple[Capability, ...] = ()
+    together: str = ""
     requires_shipping: bool = True
     excluded_locations: tuple[str, ...] = ()
     components: tuple[Component, ...] = ()
@@ -212,7 +223,11 @@ class FulfillmentLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fulfillment:
-    """Work at one location: what we asked for (`request`) and how far it is (`work`) are two axes."""
+    """Work at one location: what we asked for (`request`) and how far it is (`work`) are two axes.
+
+    `cost_minor` is what the plan reckoned with, in the currency of the policy; `deliver_by` when its parcel should
+    arrive. `capacity_day` is the location's day (ISO date) on which it holds a place; None where days are not counted.
+    """
 
     fulfillment_id: str
     location_id: str
@@ -222,6 +237,8 @@ class Fulfillment:
     carrier: str = ""
     service: str = ""
     cost_minor: int = 0
+    capacity_day: str | None = None
+    deliver_by: datetime | None = None
     submitted_at: datetime | None = None
     reason_code: str | None = None
     lines: tuple[FulfillmentLine, ...] = ()
@@ -302,7 +319,10 @@ class Order:
     ship_to: ShipTo = field(default_factory=ShipTo)
     service_level: str = "STANDARD"
     method: Method = Method.SHIP
+    pickup_location_id: str | None = None
     ship_complete: bool = True
+    routing_policy_version: int | None = None
+    unroutable_since: datetime | None = None
     backordered_since: datetime | None = None
     reservation_id: str | None = None
     lines: tuple[Line, ...]

@@ -125,7 +125,9 @@ def derive_waiting(order: Order) -> Waiting | None:
         return Waiting(WaitingFor.HOLD, order.holds[0].type)
     if unallocated_units(order):
         short = any(line.backordered for line in order.lines)
-        return Waiting(WaitingFor.STOCK, "OUT_OF_STOCK") if short else Waiting(WaitingFor.ALLOCATION)
+        if short:
+            return Waiting(WaitingFor.STOCK, "OUT_OF_STOCK")
+        return Waiting(WaitingFor.ALLOCATION, "NO_ROUTE" if order.unroutable_since else None)
     return _waiting_for_locations(order)
 
 

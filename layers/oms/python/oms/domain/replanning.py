@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from oms.domain import stock
+from oms.domain.capacity import given_back
 from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Context, OrderChange
 from oms.domain.events import EventType
 from oms.domain.order import Fulfillment, FulfillmentLine, Line, Order, Work
@@ -28,37 +29,37 @@ def replan(order: Order, sku: str, location_id: str, units: int, context: Contex
     lines = tuple(_give(line, taken.lines.get(line.line_id, 0)) for line in order.lines)
     news = {"sku": sku, "location_id": location_id, "lines": dict(taken.lines)}
     changed = step(order, context, (EventType.LINES_REPLANNED, news), lines=lines, fulfillments=fulfillments)
-    return OrderChange(order=changed, moves=_moves(order, taken))
+    return OrderChange(order=changed, moves=_moves(order, taken), capacity=given_back(order, changed))
 
 
 @dataclass(slots=True)
 class _Taken:
-    """What is still to be taken at the position, and the units per line taken so far."""
+    """What is still to be taken at the position, the units per line taken so far, and the skus and days touched."""
 
     sku: str
     location_id: str
     left: int
     lines: dict[str, int] = field(default_factory=dict)
-    positions: set[str] = field(default_factory=set)
+    touched: set[str] = field(default_factory=set)
 
     def back_from(self, order: Order, one: Fulfillment) -> Fulfillment:
         """The fulfillment without what it gives back."""
         if one.location_id != self.location_id or is_released(one):
             return one
         ordered = {line.line_id: line for line in order.lines}
-        lines = tuple(self._back_from_line(ordered[line.line_id], line) for line in reversed(one.lines))[::-1]
+        lines = tuple(self._back_from_line(one, ordered[line.line_id], line) for line in reversed(one.lines))[::-1]
         empty = all(line.cancelled == line.assigned for line in lines)
         return replace(one, lines=lines, work=Work.CANCELLED if empty else one.work)
 
-    def _back_from_line(self, ordered: Line, line: FulfillmentLine) -> FulfillmentLine:
+    def _back_from_line(self, one: Fulfillment, ordered: Line, line: FulfillmentLine) -> FulfillmentLine:
         parts = ordered.stock_units(1)
-        positions = self.positions | set(parts)
-        if self.left <= 0 or not line.open or self.sku not in parts or len(positions) > MAX_POSITIONS_PER_CHANGE:
+        touched = self.touched.union(parts, [one.capacity_day] if one.capacity_day else [])
+        if self.left <= 0 or not line.open or self.sku not in parts or len(touched) > MAX_POSITIONS_PER_CHANGE:
             return line
         taken = min(line.open, -(-self.left // parts[self.sku]))
         self.left -= taken * parts[self.sku]
         self.lines[line.line_id] = self.lines.get(line.line_id, 0) + taken
-        self.positions = positions
+        self.touched = touched
         return replace(line, open=line.open - taken, cancelled=line.cancelled + taken)
 
 

@@ -1,209 +1,198 @@
-"""Routing: which locations ship an order, at what price.
+"""Routing: which locations ship an order, by which services, at what cost, by when.
 
-The cheapest location that has everything ships it alone. Where none has, the order is split: a split grows
-from one location by the best next one, from each of several first locations, and the cheapest that results
-wins. A unit of a kit ships whole from one location. Equal prices are decided by location_id, so the same data
-always gives the same plan.
+    minimise   freight + handling + capacity penalty + lateness penalty + preference      (see `routing_model`)
+    so that    every unit of every open line is shipped once, from stock that is there,
+               a line's units from one location unless the policy lets it be split,
+               lines of one `together` mark from one location, a kit's components from one location,
+               only from locations that may and can: active, country, method, segment, capabilities, carrier service,
+               not excluded for the line, in time where the policy forbids lateness,
+               in at most `max_parcels` parcels, what is collected in one.
+
+The policy's fallbacks are given up one after the other until something fits. Store pickup and shipping from stores
+are the same model: what is collected has one offer per location, without a carrier. Equal costs are decided by
+location_id, so the same data always gives the same plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 
-from oms.domain.catalog import Location, LocationStatus
-from oms.domain.drafts import Draft, Site, demand, fitted, parts, splittable
 from oms.domain.errors import NoRoute, OutOfStock
-from oms.domain.order import Line, Method, Order
-from oms.domain.rates import RateCard
-
-# A split is grown from at most this many first locations, those with the lowest price per unit.
-MAX_STARTS = 16
-
-
-class Ineligible(StrEnum):
-    """Why a location ships nothing of an order."""
-
-    NOT_ACTIVE = "NOT_ACTIVE"
-    METHOD_UNSUPPORTED = "METHOD_UNSUPPORTED"
-    COUNTRY_NOT_SERVED = "COUNTRY_NOT_SERVED"
-    NO_RATE = "NO_RATE"
-    EXCLUDED = "EXCLUDED"
-    TOO_MANY_PARCELS = "TOO_MANY_PARCELS"
+from oms.domain.network import Ineligible, Network
+from oms.domain.order import Line, Order
+from oms.domain.routing_items import Stock
+from oms.domain.routing_model import Instance, Parcel, Solution
+from oms.domain.routing_policy import Lateness, Relaxation
+from oms.domain.routing_problem import Problem, open_lines, pose
+from oms.domain.routing_rules import FREE, ever_laxer
+from oms.domain.routing_search import solve
+from oms.domain.shortages import Shelf, shortage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A location with the units it could promise now, by sku; a sku it does not name has none."""
+class SplitReason(StrEnum):
+    """Why an order ships in several parcels."""
 
-    location: Location
-    available: Mapping[str, int]
+    NO_LOCATION_HAS_ALL = "NO_LOCATION_HAS_ALL"
+    CHEAPER = "CHEAPER"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """One parcel from one location: `lines` are (line_id, quantity). Cost in the rate card's currency."""
+    """One parcel from one location: `lines` are (line_id, quantity). Cost in the policy's currency.
+
+    `capacity_day` is the location's day it takes a place of, of `capacity_limit`; None where days are not counted.
+    """
 
     location_id: str
     carrier: str
     service: str
     cost_minor: int
     lines: tuple[tuple[str, int], ...]
+    deliver_by: datetime | None = None
+    capacity_day: str | None = None
+    capacity_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingPlan:
-    """Who ships what, at the sum of the prices; `eliminated` maps location_id to reason code."""
+    """Who ships what, at the sum of the costs; `eliminated` maps location_id to reason code.
+
+    No plan costs less than `bound_minor`. `relaxed` was given up to find any; `warnings` are what had to be assumed
+    of the locations chosen; `in_wave` says that orders routed at once got it, who pay less together. What was decided
+    upon stays with it for the decision record.
+    """
 
     assignments: tuple[Assignment, ...] = ()
     cost_minor: int = 0
+    bound_minor: int = 0
+    currency: str = ""
+    policy_version: int = 0
+    deliver_by: datetime | None = None
+    split_reason: SplitReason | None = None
+    relaxed: tuple[Relaxation, ...] = ()
+    in_wave: bool = False
     eliminated: Mapping[str, str] = field(default_factory=dict)
+    warnings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    problem: Problem | None = None
+    solution: Solution | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoutingPolicy:
-    """By which prices to choose, and into how many parcels an order may be split at most."""
-
-    rate_card: RateCard
-    max_parcels: int = 4
-
-
-def route(order: Order, candidates: Sequence[Candidate], policy: RoutingPolicy) -> RoutingPlan:
+def route(order: Order, network: Network, stock: Stock) -> RoutingPlan:
     """Choose locations for the unallocated units of the lines that need shipping.
 
-    Nothing to ship gives an empty plan. A line is split across locations only when no location has it whole;
-    lines of one sku share its stock, kits that of their components. What is not shipped (pickup, carry-out) costs
-    nothing and comes from one location.
+    `stock` is what could be promised: units by sku and location_id. Nothing to ship gives an empty plan; lines of one
+    sku share its stock, kits that of their components.
 
-    Raises NoRoute when no location may ship some line, or no split within `max_parcels` was found; OutOfStock
-    when the locations that may ship have too little together: it names what lies on shelves, so of a kit its
-    components, all of them where each is there but never together.
+    Raises NoRoute when no location may ship some line, or no plan of so many parcels was found; OutOfStock when the
+    locations that may ship have too little together: it names what lies on shelves, so of a kit its components, all
+    of them where each is there but never together.
     """
-    lines = tuple(line for line in order.lines if line.requires_shipping and line.unallocated > 0)
-    if not lines:
+    if not open_lines(order):
         return RoutingPlan()
-    sites, eliminated = _eligible_sites(order, lines, candidates, policy.rate_card)
-    if not all(any(site.may_ship(line) for site in sites) for line in lines):
-        raise NoRoute(eliminated | {site.location_id: Ineligible.EXCLUDED for site in sites})
-    draft = _cheapest_single(lines, sites)
-    if draft is None:
-        _require_stock(lines, sites)
-        draft = _cheapest_split(lines, sites, policy.max_parcels if order.method is Method.SHIP else 1)
-    if draft is None:
-        raise NoRoute(eliminated | {site.location_id: Ineligible.TOO_MANY_PARCELS for site in sites})
-    return _plan(draft, policy.rate_card, eliminated)
+    refusal: NoRoute | OutOfStock = NoRoute({})
+    for rules in ever_laxer(network.policy):
+        problem = pose(order, network, stock, rules)
+        solution = _solved(problem.instance)
+        if solution is not None:
+            return plan_of(order, network, problem, solution)
+        refusal = _refusal(order, network, stock, problem)
+    raise refusal
 
 
-def _eligible_sites(
-    order: Order, lines: Sequence[Line], candidates: Iterable[Candidate], card: RateCard
-) -> tuple[list[Site], dict[str, str]]:
-    sites: list[Site] = []
-    eliminated: dict[str, str] = {}
-    for candidate in sorted(candidates, key=lambda one: one.location.location_id):
-        location = candidate.location
-        zone = card.zone(location, order.ship_to) if order.method is Method.SHIP else None
-        reason = _ineligible(order, lines, location, zone)
-        if reason:
-            eliminated[location.location_id] = reason
-        else:
-            sites.append(Site(location=location, available=candidate.available, card=card, zone=zone))
-    return sites, eliminated
+def plan_of(
+    order: Order, network: Network, problem: Problem, solution: Solution, *, in_wave: bool = False
+) -> RoutingPlan:
+    """The solution as a plan for the order's lines."""
+    assignments = tuple(_assignment(order, network, problem.instance, parcel) for parcel in solution.parcels)
+    chosen = [one.location_id for one in assignments]
+    return RoutingPlan(
+        assignments=assignments,
+        cost_minor=solution.cost_minor,
+        bound_minor=solution.bound_minor,
+        currency=network.currency,
+        policy_version=network.policy.version,
+        deliver_by=max((one.deliver_by for one in assignments if one.deliver_by), default=None),
+        split_reason=_split_reason(problem.instance, solution),
+        relaxed=problem.rules.relaxed,
+        in_wave=in_wave,
+        eliminated=problem.reach.eliminated,
+        warnings={one: problem.reach.warnings[one] for one in chosen if one in problem.reach.warnings},
+        problem=problem,
+        solution=solution,
+    )
 
 
-def _ineligible(order: Order, lines: Sequence[Line], location: Location, zone: int | None) -> Ineligible | None:
-    """Why the location may ship nothing of the order, or None. No country named in `ships_to`: any."""
-    ships = order.method is Method.SHIP
-    if location.status is not LocationStatus.ACTIVE:
-        return Ineligible.NOT_ACTIVE
-    if order.method not in location.methods:
-        return Ineligible.METHOD_UNSUPPORTED
-    if ships and location.ships_to and order.ship_to.country not in location.ships_to:
-        return Ineligible.COUNTRY_NOT_SERVED
-    if ships and zone is None:
-        return Ineligible.NO_RATE
-    if all(location.location_id in line.excluded_locations for line in lines):
-        return Ineligible.EXCLUDED
-    return None
+def _assignment(order: Order, network: Network, instance: Instance, parcel: Parcel) -> Assignment:
+    location_id = parcel.site.location_id
+    units = {
+        line_id: quantity * pieces
+        for item, pieces in zip(instance.items, parcel.pieces, strict=True)
+        if pieces
+        for line_id, quantity in item.lines
+    }
+    return Assignment(
+        location_id=location_id,
+        carrier=parcel.offer.carrier,
+        service=parcel.offer.service,
+        cost_minor=parcel.cost_minor,
+        lines=tuple((line.line_id, units[line.line_id]) for line in order.lines if line.line_id in units),
+        deliver_by=parcel.offer.deliver_by,
+        capacity_day=parcel.offer.capacity_day,
+        capacity_limit=network.locations[location_id].daily_capacity,
+    )
 
 
-def _cheapest_single(lines: Sequence[Line], sites: Sequence[Site]) -> Draft | None:
-    wanted = demand(lines)
-    grams = sum(line.unit_grams * line.unallocated for line in lines)
-    able = [site for site in sites if site.has(wanted) and all(site.may_ship(line) for line in lines)]
-    if not able:
+def _split_reason(instance: Instance, solution: Solution) -> SplitReason | None:
+    if len(solution.parcels) < 2:
         return None
-    best = min(able, key=lambda site: (site.price_minor(grams), site.location_id))
-    draft = Draft(lines, [best])
-    draft.take(best.location_id, draft.open.copy())
-    return draft
+    whole = tuple(item.pieces for item in instance.items)
+    able = any(site.room == whole for site in instance.sites)
+    return SplitReason.CHEAPER if able else SplitReason.NO_LOCATION_HAS_ALL
 
 
-def _require_stock(lines: Sequence[Line], sites: Sequence[Site]) -> None:
-    """Raises OutOfStock when there is too little of some sku in all; whether kits then fit together is not asked."""
-    draft = Draft(parts(lines), sites)
-    draft.complete_by_moving()
-    if not draft.is_complete:
-        raise OutOfStock(draft.missing)
+def _solved(instance: Instance) -> Solution | None:
+    """The cheapest plan, if the sites have room for every item, each taken alone, and then for all."""
+    room = [sum(column) for column in zip(*[site.room for site in instance.sites], strict=True)]
+    if not room or any(there < item.pieces for there, item in zip(room, instance.items, strict=True)):
+        return None
+    return solve(instance)
 
 
-def _with_kits(lines: Sequence[Line], sites: Sequence[Site]) -> Draft:
-    """Any draft that is complete. Raises OutOfStock when the kits can't be put together anywhere."""
-    draft = fitted(lines, sites)
-    if draft is not None:
-        return draft
-    partial = Draft(lines, sites)
-    partial.complete_by_moving()
-    raise OutOfStock(partial.missing)
+def _refusal(order: Order, network: Network, stock: Stock, problem: Problem) -> NoRoute | OutOfStock:
+    """Why there is no plan: nobody may ship some line, there is too little of it, or it never fits the rules."""
+    lines, eliminated = open_lines(order), dict(problem.reach.eliminated)
+    skus = {sku for line in lines for sku in line.stock_units(1)}
+    shelves = [
+        Shelf(location=network.locations[one], available={sku: stock.get(sku, {}).get(one, 0) for sku in skus})
+        for one in problem.reach.offers
+    ]
+    for line in lines:
+        if not any(shelf.may_ship(line) for shelf in shelves):
+            return NoRoute(eliminated | {shelf.location_id: _why_not(shelf, line) for shelf in shelves})
+    missing = shortage(lines, shelves)
+    if missing:
+        return OutOfStock(missing)
+    if any(line.components for line in lines):
+        free = pose(order, network, stock, replace(FREE, relaxed=problem.rules.relaxed))
+        apart = {} if _solved(free.instance) else shortage(lines, shelves, kits_whole=True)
+        if apart:
+            return OutOfStock(apart)
+    return NoRoute(eliminated | dict.fromkeys(problem.reach.offers, _obstacle(order, network, stock, problem)))
 
 
-def _cheapest_split(lines: Sequence[Line], sites: Sequence[Site], max_parcels: int) -> Draft | None:
-    split = splittable(lines, sites)
-    starts = sorted(_offers(Draft(lines, sites, split)), key=lambda offer: offer[:2])[:MAX_STARTS]
-    drafts = [_grow(Draft(lines, sites, split), location_id, max_parcels) for _, location_id, _ in starts]
-    if not any(draft.is_complete for draft in drafts) and any(line.components for line in lines):
-        drafts = [_with_kits(lines, sites)]
-    good = [draft for draft in drafts if draft.is_complete and len(draft.taken) <= max_parcels]
-    return min(good, key=_rank, default=None)
+def _obstacle(order: Order, network: Network, stock: Stock, problem: Problem) -> Ineligible:
+    """Which rule it is that no plan fits, where there is stock enough: the first without which there is one."""
+    late = replace(problem.rules, constraints=replace(problem.rules.constraints, lateness=Lateness.PENALISED))
+    if late != problem.rules and _solved(pose(order, network, stock, late).instance):
+        return Ineligible.TOO_LATE
+    apart = replace(order, lines=tuple(replace(line, together="") for line in order.lines))
+    if apart != order and _solved(pose(apart, network, stock, problem.rules).instance):
+        return Ineligible.NOT_TOGETHER
+    return Ineligible.TOO_MANY_PARCELS
 
 
-def _rank(draft: Draft) -> tuple[int, int, list[str]]:
-    return draft.cost_minor, len(draft.taken), sorted(draft.taken)
-
-
-def _offers(draft: Draft) -> list[tuple[float, str, dict[str, int]]]:
-    """What each location could add: (price per unit, which only ranks; location_id; units by line_id)."""
-    offers = ((site.location_id, draft.offer(site)) for site in draft.sites.values())
-    return [(draft.price_minor(one, units) / sum(units.values()), one, units) for one, units in offers if units]
-
-
-def _grow(draft: Draft, first: str, max_parcels: int) -> Draft:
-    """Add location after location: the cheapest that ends it if one can, else the cheapest per unit."""
-    draft.take(first, draft.offer(draft.sites[first]))
-    for _ in range(max_parcels - 1):
-        offers = _offers(draft)
-        if not offers:
-            break
-        missing = sum(draft.open.values())
-        ending = [offer for offer in offers if sum(offer[2].values()) == missing]
-        _, location_id, units = min(ending or offers, key=lambda offer: offer[:2])
-        draft.take(location_id, units)
-    if not draft.is_complete and not _offers(draft):
-        draft.complete_by_moving()
-    return draft
-
-
-def _plan(draft: Draft, card: RateCard, eliminated: Mapping[str, str]) -> RoutingPlan:
-    assignments = []
-    for location_id, units in sorted(draft.taken.items()):
-        location = draft.sites[location_id].location
-        assignments.append(
-            Assignment(
-                location_id=location_id,
-                carrier=location.carrier or card.carrier,
-                service=location.service or card.service,
-                cost_minor=draft.price_minor(location_id, units),
-                lines=tuple((line_id, units[line_id]) for line_id in draft.lines if units.get(line_id)),
-            )
-        )
-    return RoutingPlan(assignments=tuple(assignments), cost_minor=draft.cost_minor, eliminated=eliminated)
+def _why_not(shelf: Shelf, line: Line) -> Ineligible:
+    return Ineligible.EXCLUDED if shelf.location_id in line.excluded_locations else Ineligible.CANNOT_HANDLE

@@ -72,6 +72,17 @@ class ReviewRequest(_Body):
     reason: Code = Field(default="REVIEW", description="Why it is cancelled: a code.")
 
 
+class RoutingQuery(_Query):
+    """Which decision, and which location is asked about."""
+
+    decision_id: Annotated[str, Field(pattern=r"^[0-9]{6,12}-[0-9a-f]{8}$")] | None = Field(
+        default=None, description="One of the order's decisions; without it the newest."
+    )
+    why_not: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
+        default=None, description="A location_id: what would have had to be true for it to ship the order?"
+    )
+
+
 class OrderReadQuery(_Query):
     """What comes with the document."""
 

@@ -1,18 +1,23 @@
-"""`GET /availability`: the question in its query, and the figures as its answer."""
+"""`GET /availability`: the question in its query, the figures and what could be promised as its answer."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from oms.domain.availability import FORMULA, Availability
 from oms.domain.baskets import Wanted, missing
 from oms.domain.errors import InvalidMessage
+from oms.domain.incoming import Address
 from oms.domain.order import ShipTo
+from oms.domain.promise_quotes import Question, Quote, Quoted, last_parcel, told
+from oms.domain.promise_words import SAYS
+from oms.domain.routing import RoutingPlan
 from oms.runtime.api_requests import _Query
 
 MAX_SKUS = 25
@@ -22,6 +27,9 @@ MAX_DIGITS = 6
 
 def _upper(text: str) -> str:
     return text.strip().upper()
+
+
+ServiceLevel = Annotated[Literal["STANDARD", "EXPRESS"], BeforeValidator(_upper)]
 
 
 class AvailabilityQuery(_Query):
@@ -35,20 +43,43 @@ class AvailabilityQuery(_Query):
         default=None, description="`channel#account`: its rules hold too. Default: only rules that name no channel."
     )
     country: Annotated[str, Field(pattern=r"^[A-Za-z]{2}$"), AfterValidator(_upper)] | None = Field(
-        default=None, description="Where it would be sent to: locations that can't do not count."
+        default=None,
+        description="Where it would be sent to: locations that can't do not count, and `promise` says when it would"
+        " arrive.",
     )
     region: Annotated[str, Field(max_length=40), AfterValidator(_upper)] = ""
     postal_code: Annotated[str, Field(max_length=20), AfterValidator(_upper)] = ""
+    service_level: ServiceLevel | None = Field(
+        default=None, description="How it would be sent. Needs a country. Default: STANDARD."
+    )
 
     @property
     def ship_to(self) -> ShipTo | None:
         """The destination, None without a country. Raises InvalidMessage for a part of one without it."""
         if self.country is None:
-            if self.region or self.postal_code:
-                message = "region and postal_code need a country"
+            if self.region or self.postal_code or self.service_level:
+                message = "region, postal_code and service_level need a country"
                 raise InvalidMessage(message, field="country", reason="MISSING_FIELD")
             return None
         return ShipTo(country=self.country, region=self.region, postal_prefix=self.postal_code)
+
+    @property
+    def question(self) -> Question | None:
+        """What could be promised of it, one unit of what has no number; None without a country.
+
+        Raises InvalidMessage.
+        """
+        if self.ship_to is None:
+            return None
+        units: Counter[str] = Counter()
+        for sku, quantity in self._named():
+            units[sku] += quantity or 1
+        return Question(
+            units=units,
+            ship_to=Address(country=self.country or "", region=self.region, postal_code=self.postal_code),
+            service_level=self.service_level or "STANDARD",
+            channel=(self.channel or "").partition("#")[0],
+        )
 
     @property
     def skus(self) -> list[str]:
@@ -80,18 +111,41 @@ def _named(part: str) -> tuple[str, int | None]:
     return sku, quantity
 
 
-def availability_answer(query: AvailabilityQuery, figures: Mapping[str, Availability], at: datetime) -> dict[str, Any]:
-    """The figures of each sku asked about, with all their terms, and whether the basket can be had."""
+def availability_answer(
+    query: AvailabilityQuery, figures: Mapping[str, Availability], at: datetime, quoted: Quoted | None = None
+) -> dict[str, Any]:
+    """The figures of each sku asked about, with all their terms, whether the basket can be had, and by when."""
     answer: dict[str, Any] = {
         "at": _plain(at),
         "channel": query.channel,
-        "skus": [_plain(asdict(figures[sku])) for sku in query.skus],
+        "skus": [_plain(asdict(figures[sku])) | (_quote(quoted.skus[sku]) if quoted else {}) for sku in query.skus],
         "formula": dict(FORMULA),
     }
     if query.basket:
         short = missing(query.basket, figures)
         answer["basket"] = {"enough": not short, "short": short}
-    return answer
+    return answer | (_quote(quoted.basket) if quoted else {})
+
+
+def _quote(quote: Quote) -> dict[str, Any]:
+    if quote.plan is None:
+        return {"promise": None, "why": dict(quote.why)}
+    return {"promise": _promise(quote.plan, quote.fastest), "why": None}
+
+
+def _promise(plan: RoutingPlan, fastest: RoutingPlan | None) -> dict[str, Any]:
+    """The plan in the words of a product page; the carrier is that of the parcel which arrives last."""
+    promise = told(plan) | {
+        "carrier": last_parcel(plan).carrier,
+        "location_ids": [one.location_id for one in plan.assignments],
+        "parcels": len(plan.assignments),
+        "warnings": [
+            {"location_id": location_id, "code": str(code), "says": SAYS[code]}
+            for location_id, codes in plan.warnings.items()
+            for code in codes
+        ],
+    }
+    return promise | ({"fastest": told(fastest)} if fastest else {})
 
 
 def _plain(value: Any) -> Any:

@@ -86,7 +86,7 @@ def _calls(operation: str, parameters: dict[str, Any]) -> list[tuple[str, str]]:
     if operation in _ACTIONS:
         pairs = [(kind, part) for action in parameters["TransactItems"] for kind, part in action.items()]
         return sorted({(_IAM_NAMES[kind], part["TableName"]) for kind, part in pairs})
-    if operation == "BatchGetItem":
+    if operation in ("BatchGetItem", "BatchWriteItem"):
         return [(operation, table) for table in parameters["RequestItems"]]
     if operation == "PutEvents":
         return [(operation, entry["EventBusName"]) for entry in parameters["Entries"][:1]]

@@ -7,6 +7,7 @@ taken out and the others are committed without it.
     guard failed          the order (cart, stock document) is not what the change rests on: out, with what is stored;
                           if that is just what we meant to write, a try of ours went through unheard: committed
     position ran short    those given last go out, with the position as it is; those given first are committed
+    day full              likewise, with the parcels planned at the location that day
     counted meanwhile     what happened before the count is booked as the count demands, nobody goes out
     conflict, throttled   the same transaction again after a pause, with full jitter; who stays in the way goes out
     malformed             the transaction in two halves, until the change that is not understood stands alone
@@ -19,13 +20,14 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, cast
 
 from botocore.exceptions import ClientError
 
+from oms.domain.capacity import DayLoad, by_day
 from oms.domain.changes import OrderChange, StockChange
 from oms.domain.errors import InvariantBroken, OmsError, Retryable, Throttled, Unavailable, WriteConflict
 from oms.domain.order import Order
@@ -36,6 +38,7 @@ from oms.stores import orders as orders_module
 from oms.stores import reservations as reservations_module
 from oms.stores.attribute_values import from_item
 from oms.stores.backorders import BackordersStore
+from oms.stores.capacity import CapacityStore
 from oms.stores.deliveries import DeliveriesStore
 from oms.stores.movements import MovementsStore
 from oms.stores.orders import OrdersStore
@@ -43,7 +46,7 @@ from oms.stores.packing import MAX_ACTIONS, C, Pack, Prepared, Role, halves, pac
 from oms.stores.reservations import ReservationsStore
 from oms.stores.stock import StockStore
 from oms.stores.table import ConditionFailedError, our_errors
-from oms.stores.transactions import Part, Refusal, Shortage, Transaction, book_after_count, served_first
+from oms.stores.transactions import FullDay, Part, Refusal, Shortage, Transaction, lacks_of, served_first
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -73,6 +76,7 @@ class Outcome(StrEnum):
     RESERVATION_CHANGED = "RESERVATION_CHANGED"
     POSITION_CHANGED = "POSITION_CHANGED"
     STOCK_SHORT = "STOCK_SHORT"
+    CAPACITY_FULL = "CAPACITY_FULL"
     DUPLICATE = "DUPLICATE"
     FAILED = "FAILED"
 
@@ -80,7 +84,8 @@ class Outcome(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitResult(Generic[C]):
     """`image` is the order, `reservation` the cart as it is when somebody else changed it; `positions` are those
-    that ran short or changed; `error` says why nothing is known of a FAILED change: read again before the next try.
+    that ran short or changed, `full` the days without room for it; `error` says why nothing is known of a FAILED
+    change: read again before the next try.
     """
 
     change: C
@@ -88,6 +93,7 @@ class CommitResult(Generic[C]):
     image: Order | None = None
     reservation: Reservation | None = None
     positions: tuple[StockPosition, ...] = ()
+    full: tuple[DayLoad, ...] = ()
     error: OmsError | None = None
 
     @property
@@ -116,8 +122,9 @@ class _Work(Generic[C]):
     def settle(self, one: Prepared[C], outcome: Outcome, **more: Any) -> None:
         self.results[one.place] = CommitResult(change=one.change, outcome=outcome, **more)
 
-    def fail(self, one: Prepared[C], error: OmsError) -> None:
-        self.settle(one, Outcome.FAILED, error=error)
+    def fail(self, changes: Iterable[Prepared[C]], error: OmsError) -> None:
+        for one in changes:
+            self.settle(one, Outcome.FAILED, error=error)
 
 
 class GroupCommit:
@@ -139,6 +146,7 @@ class GroupCommit:
         self._movements = MovementsStore(client, table_prefix)
         self._deliveries = DeliveriesStore(client, table_prefix)
         self._backorders = BackordersStore(client, table_prefix)
+        self._capacity = CapacityStore(client, table_prefix)
         self._contacts = contacts
         self._sleep = sleep
         self._jitter = jitter
@@ -168,12 +176,13 @@ class GroupCommit:
             else:
                 self._prepare_stock(one, change)
         except OmsError as error:
-            work.fail(one, error)
+            work.fail([one], error)
         else:
             work.ready.append(one)
 
     def _prepare_order(self, one: Prepared[OrderChange], change: OrderChange) -> None:
         order, now = change.order, change.order.updated_at
+        one.days = by_day(change.capacity)
         put, others = self._orders.write_actions(change)
         one.guards.append((Role.ORDER, put))
         if change.reservation:
@@ -186,9 +195,8 @@ class GroupCommit:
         one.others += [{"Delete": self._backorders.delete_action(row)} for row in change.backorders_removed]
         parts = len(order.lines) + sum(len(work.lines) for work in order.fulfillments)
         one.size = _BYTES_OF_A_DOCUMENT + _BYTES_OF_A_LINE * parts + _BYTES_OF_AN_EVENT * len(order.events)
-        actions = len(one.guards) + len(one.others) + len(one.moves) + len(one.positions)
-        if actions > MAX_ACTIONS:
-            raise InvariantBroken(f"{order.order_id}: a change of {actions} actions")
+        if one.actions > MAX_ACTIONS:
+            raise InvariantBroken(f"{order.order_id}: a change of {one.actions} actions")
 
     def _prepare_stock(self, one: Prepared[StockChange], change: StockChange) -> None:
         if change.reservation:
@@ -199,7 +207,7 @@ class GroupCommit:
             one.own = frozenset({(basis.sku, basis.location_id)})
         if not one.guards and not one.positions:
             raise InvariantBroken(f"{change.change_id} changes nothing")
-        if len(one.guards) + len(one.moves) + len(one.positions) > MAX_ACTIONS:
+        if one.actions > MAX_ACTIONS:
             raise InvariantBroken(f"{change.change_id}: too many positions for one change")
 
     def _contact_action(self, change: OrderChange) -> Any:
@@ -215,13 +223,12 @@ class GroupCommit:
             if not left:
                 return number
             changes = together(left)
-        for one in changes.changes:
-            work.fail(one, WriteConflict("its stock never stood still"))
+        work.fail(changes.changes, WriteConflict("its stock never stood still"))
         return MAX_ROUNDS
 
     def _try(self, changes: Pack[C], work: _Work[C]) -> list[Prepared[C]]:
         """Tries one transaction until it is through or says who is in the way; returns those left to be written."""
-        transaction = Transaction(changes, self._stock, self._movements)
+        transaction = Transaction(changes, self._stock, self._movements, self._capacity)
         token, unanswered = str(uuid.uuid4()), 0
         refusal: Refusal[C] = Refusal()
         for attempt in range(MAX_ATTEMPTS):
@@ -232,7 +239,7 @@ class GroupCommit:
             except Retryable as error:
                 unanswered += 1
                 if unanswered == MAX_UNANSWERED:
-                    _all_fail(changes, error, work)
+                    work.fail(changes.changes, error)
                     return []
                 continue
             except ClientError as error:
@@ -245,7 +252,7 @@ class GroupCommit:
                 for one in changes.changes:
                     work.settle(one, Outcome.COMMITTED)
                 return []
-            if refused.guards or refused.positions or refused.malformed:
+            if refused.guards or refused.positions or refused.days or refused.malformed:
                 return self._take_out(changes, refused, work)
             refusal = refused
             self.counts.conflicts += 1
@@ -279,7 +286,7 @@ class GroupCommit:
         for one, part, stored in refusal.guards:
             if one.place not in work.results:
                 _settle_guard(one, part, stored, work)
-        _settle_positions(refusal, work)
+        _settle_lacks(refusal, work)
         left = [one for one in changes.changes if one.place not in work.results]
         self.counts.evictions += len(changes.changes) - len(left)
         if refusal.malformed and len(left) == len(changes.changes):
@@ -291,14 +298,14 @@ class GroupCommit:
         """DynamoDB refused the transaction whole."""
         code = error.response["Error"]["Code"]
         if code != "ValidationException":
-            _all_fail(changes, Unavailable(f"DynamoDB refused: {code}"), work)
+            work.fail(changes.changes, Unavailable(f"DynamoDB refused: {code}"))
         else:
             self._split(changes, InvariantBroken("DynamoDB does not understand it"), work)
 
     def _split(self, changes: Pack[C], error: OmsError, work: _Work[C]) -> None:
         """Half by half, those that are to blame are found; they alone fail."""
         if len(changes.changes) == 1:
-            _all_fail(changes, error, work)
+            work.fail(changes.changes, error)
             return
         for half in halves(changes):
             self._write(half, work)
@@ -306,18 +313,10 @@ class GroupCommit:
 
 def _give_way(changes: Pack[C], refusal: Refusal[C], work: _Work[C]) -> list[Prepared[C]]:
     """Others held on too long: who wants what they hold fails; returns the rest."""
-    blamed = {one.place for part in refusal.passing for one in part.wanted_by}
-    if not blamed:
-        blamed = {one.place for one in changes.changes}
-    for one in changes.changes:
-        if one.place in blamed:
-            work.fail(one, WriteConflict("always held by others"))
+    wanting = [one for part in refusal.passing for one in part.wanted_by] or changes.changes
+    blamed = {one.place for one in wanting}
+    work.fail((one for one in changes.changes if one.place in blamed), WriteConflict("always held by others"))
     return [one for one in changes.changes if one.place not in blamed]
-
-
-def _all_fail(changes: Pack[C], error: OmsError, work: _Work[C]) -> None:
-    for one in changes.changes:
-        work.fail(one, error)
 
 
 def _settle_guard(one: Prepared[C], part: Part[C], stored: dict[str, Any] | None, work: _Work[C]) -> None:
@@ -335,15 +334,14 @@ def _settle_guard(one: Prepared[C], part: Part[C], stored: dict[str, Any] | None
         work.settle(one, Outcome.ORDER_CHANGED, image=orders_module.decode(stored) if stored else None)
 
 
-def _settle_positions(refusal: Refusal[C], work: _Work[C]) -> None:
-    """What refused positions mean for those who want them: nothing, where it is only booked another way."""
-    shortages = []
+def _settle_lacks(refusal: Refusal[C], work: _Work[C]) -> None:
+    """What refused positions and days mean for those who want them: nothing, where it is only booked another way."""
     for position, stored, everyone in refusal.positions:
-        wanting = [one for one in everyone if one.place not in work.results]
-        if wanting and position in wanting[0].own:
-            work.settle(wanting[0], Outcome.POSITION_CHANGED, positions=(stored,) if stored else ())
-            continue
-        book_after_count(wanting, position, stored)
-        shortages.append(Shortage(position, stored, wanting))
-    for one, short in served_first(shortages):
-        work.settle(one, Outcome.STOCK_SHORT, positions=tuple(where.stored for where in short if where.stored))
+        basing = next((one for one in everyone if one.place not in work.results), None)
+        if basing and position in basing.own:
+            work.settle(basing, Outcome.POSITION_CHANGED, positions=(stored,) if stored else ())
+    for one, lacking in served_first(lacks_of(refusal, work.results)):
+        positions = tuple(lack.stored for lack in lacking if isinstance(lack, Shortage) and lack.stored)
+        full = tuple(DayLoad(*lack.day, lack.parcels) for lack in lacking if isinstance(lack, FullDay))
+        outcome = Outcome.CAPACITY_FULL if len(full) == len(lacking) else Outcome.STOCK_SHORT
+        work.settle(one, outcome, positions=positions, full=full)

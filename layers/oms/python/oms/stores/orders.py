@@ -99,12 +99,11 @@ class OrdersStore:
 
     def due(self, queue: WaitingFor, before: datetime, *, after: datetime | None = None, limit: int) -> list[Due]:
         """Orders that wait in this queue and are due before a moment (and after another), most overdue first."""
+        first, last = format_time(after) if after else "0", format_time(before)
+        if first > last:
+            return []  # DynamoDB refuses a range that ends before it begins
         condition = "#work_queue = :q AND #due_at BETWEEN :after AND :before"
-        values = {
-            ":q": queue.value,
-            ":after": format_time(after) if after else "0",
-            ":before": format_time(before),
-        }
+        values = {":q": queue.value, ":after": first, ":before": last}
         page = self.table.query(condition, values, index="by_work_queue", limit=limit)
         return [Due(item["order_id"], item["due_at"]) for item in page.items]
 

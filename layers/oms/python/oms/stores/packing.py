@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+from oms.domain.capacity import DayChange, LocationDay
 from oms.domain.changes import OrderChange, StockChange
 from oms.domain.stock import StockMove
 
@@ -32,6 +33,7 @@ class Role(StrEnum):
     RESERVATION = "RESERVATION"
     MOVEMENT = "MOVEMENT"
     POSITION = "POSITION"
+    DAY = "DAY"
     OTHER = "OTHER"
 
 
@@ -41,7 +43,7 @@ class Prepared(Generic[C]):
 
     `guards` are its documents, each put under a condition; `others` need none. `own` positions (a count, an
     expectation) are updated for this change alone; `documented` changes have movement rows of their own. `claims`
-    are the units that must stay available at a position.
+    are the units that must stay available at a position; `days` what is added to the days of locations.
     """
 
     place: int
@@ -51,6 +53,7 @@ class Prepared(Generic[C]):
     others: list[Action] = field(default_factory=list)
     own: frozenset[Position] = frozenset()
     claims: dict[Position, int] = field(default_factory=dict)
+    days: dict[LocationDay, DayChange] = field(default_factory=dict)
     documented: bool = False
     size: int = 0
 
@@ -62,7 +65,13 @@ class Prepared(Generic[C]):
     @property
     def is_one_document(self) -> bool:
         """Whether it writes a single document: that needs no transaction, at half the price."""
-        return len(self.guards) == 1 and not self.others and not self.positions
+        return len(self.guards) == 1 and not (self.others or self.positions or self.days)
+
+    @property
+    def actions(self) -> int:
+        """How many actions it takes where it shares none."""
+        shared = len(self.moves) + len(self.positions) + len(self.days)
+        return len(self.guards) + len(self.others) + shared
 
 
 @dataclass(slots=True)
@@ -73,6 +82,7 @@ class Pack(Generic[C]):
     positions: set[Position] = field(default_factory=set)
     owned: set[Position] = field(default_factory=set)
     shared_rows: set[Position] = field(default_factory=set)
+    days: set[LocationDay] = field(default_factory=set)
     actions: int = 0
     size: int = 0
 
@@ -95,10 +105,12 @@ class Pack(Generic[C]):
         self.owned |= one.own
         if not one.documented:
             self.shared_rows |= set(one.moves)
+        self.days |= one.days.keys()
 
     def _adds(self, one: Prepared[C]) -> int:
         rows = len(one.moves) if one.documented else len(set(one.moves) - self.shared_rows)
-        return len(one.guards) + len(one.others) + len(one.positions - self.positions) + rows
+        shared = len(one.positions - self.positions) + len(one.days.keys() - self.days)
+        return len(one.guards) + len(one.others) + shared + rows
 
 
 def pack(changes: Sequence[Prepared[C]]) -> list[Pack[C]]:

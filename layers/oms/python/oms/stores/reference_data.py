@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from oms.domain.availability_rules import AvailabilityRules
 from oms.domain.catalog import ChannelAccount, Location, Policy, Product
-from oms.domain.errors import Throttled
+from oms.domain.errors import InvariantBroken, Throttled
 from oms.domain.rates import RateCard
+from oms.domain.routing_policy import RoutingPolicy
 from oms.domain.snapshots import StockPolicy
+from oms.domain.zones import ZoneRow, ZoneTable, tables_of
+from oms.stores import routing_policies
 from oms.stores.attribute_values import from_item, to_item
 from oms.stores.documents import from_document
 from oms.stores.table import Table, our_errors
@@ -111,9 +114,13 @@ class SettingsStore:
         """The active policy; the defaults of `Policy` where none was written."""
         return self._one("policy", "active", Policy) or Policy()
 
-    def rate_card(self) -> RateCard | None:
-        """The rate card that routing prices parcels by, or None."""
-        return self._one("rate_card", "standard", RateCard)
+    def rate_cards(self) -> tuple[RateCard, ...]:
+        """Every version of every rate card; which are in effect, `in_effect` says."""
+        return self._all("rate_card", lambda items: tuple(_rate_card(item) for item in items)) or ()
+
+    def zone_tables(self) -> dict[str, ZoneTable]:
+        """Every zone table, by name."""
+        return self._all("zone_table", lambda items: tables_of(from_document(ZoneRow, item) for item in items)) or {}
 
     def channel_account(self, channel: str, account: str) -> ChannelAccount | None:
         """The account of a channel, or None when it was never set up."""
@@ -127,6 +134,32 @@ class SettingsStore:
         """How much of the stock channels may not sell; without any rule they may sell all."""
         return self._one("availability", "rules", AvailabilityRules) or AvailabilityRules()
 
+    def routing_policy(self) -> RoutingPolicy:
+        """What routing works by; `RoutingPolicy()`, version 0, where none was activated."""
+        return self._routing_policy(routing_policies.ACTIVE) or RoutingPolicy()
+
+    def routing_policy_version(self, version: int) -> RoutingPolicy | None:
+        """The policy an order was routed by, or None where there is no such version."""
+        return self._routing_policy(routing_policies.row_name(version)) if version else RoutingPolicy()
+
+    def _all(self, kind: str, shape: Callable[[list[dict[str, Any]]], T]) -> T | None:
+        """What all items of a kind make; None where there is none. A kind holds few items: tens of cards, and a row
+        of a zone table per area that goods leave from."""
+        known, value = self._kept.get(kind)
+        if known:
+            return value  # type: ignore[no-any-return]
+        items = self.table.query_all("#kind = :kind", {":kind": kind})
+        return self._kept.put(kind, shape(items)) if items else None  # not kept: what is set up now must work now
+
+    def _routing_policy(self, name: str) -> RoutingPolicy | None:
+        known, value = self._kept.get(f"{routing_policies.KIND}/{name}")
+        if known:
+            return value  # type: ignore[no-any-return]
+        item = self.table.get({"kind": routing_policies.KIND, "name": name}, consistent=False)
+        if item is None:
+            return None  # not kept: what is activated now must hold now
+        return self._kept.put(f"{routing_policies.KIND}/{name}", routing_policies.decode(item).document)
+
     def _one(self, kind: str, name: str, shape: type[T]) -> T | None:
         known, value = self._kept.get(f"{kind}/{name}")
         if known:
@@ -135,3 +168,11 @@ class SettingsStore:
         if item is None:
             return None  # not kept: what is set up now must work now
         return self._kept.put(f"{kind}/{name}", from_document(shape, item))
+
+
+def _rate_card(item: dict[str, Any]) -> RateCard:
+    """The card of an item named `<name>#<version>`. Raises InvariantBroken for another name."""
+    name, _, version = item["name"].rpartition("#")
+    if not version.isdigit():
+        raise InvariantBroken(f"settings: rate_card {item['name']!r} is not named <name>#<version>")
+    return from_document(RateCard, item | {"name": name, "version": int(version)})

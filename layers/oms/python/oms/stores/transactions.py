@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic
 
+from oms.domain.capacity import DayChange, LocationDay, total
 from oms.domain.changes import Count, Expectation, OrderChange, StockChange
 from oms.domain.errors import InvariantBroken
 from oms.domain.stock import Bucket, StockMove, StockPosition, after_count, required
+from oms.stores import capacity as capacity_module
 from oms.stores import stock as stock_module
 from oms.stores.attribute_values import from_item
 from oms.stores.movements import Booking, MovementsStore, document_row, shared_row
 from oms.stores.packing import Action, C, Pack, Position, Prepared, Role
 
 if TYPE_CHECKING:
+    from oms.stores.capacity import CapacityStore
     from oms.stores.stock import StockStore
 
 FAILED_CONDITION = "ConditionalCheckFailed"
@@ -31,14 +34,17 @@ class Part(Generic[C]):
     action: Action
     wanted_by: list[Prepared[C]]
     position: Position | None = None
+    day: LocationDay | None = None
 
 
 @dataclass(slots=True)
 class Refusal(Generic[C]):
-    """Why a transaction was cancelled: failed guards with the stored item, positions with theirs, and what passes."""
+    """Why a transaction was cancelled: failed guards with the stored item, positions with theirs, full days, and what
+    passes."""
 
     guards: list[tuple[Prepared[C], Part[C], dict[str, Any] | None]] = field(default_factory=list)
     positions: list[tuple[Position, StockPosition | None, list[Prepared[C]]]] = field(default_factory=list)
+    days: list[FullDay[C]] = field(default_factory=list)
     passing: list[Part[C]] = field(default_factory=list)
     malformed: list[Part[C]] = field(default_factory=list)
 
@@ -47,6 +53,8 @@ class Refusal(Generic[C]):
         if part.position and part.role is Role.POSITION:
             position = stock_module.decode(stored) if stored else None
             self.positions.append((part.position, position, part.wanted_by))
+        elif part.day:
+            self.days.append(FullDay(part.day, capacity_module.parcels(stored), part.wanted_by))
         else:
             self.guards += [(one, part, stored) for one in part.wanted_by]
 
@@ -54,13 +62,14 @@ class Refusal(Generic[C]):
 class Transaction(Generic[C]):
     """The actions of a pack, each with its role, in the order DynamoDB will answer in."""
 
-    def __init__(self, changes: Pack[C], stock: StockStore, movements: MovementsStore) -> None:
+    def __init__(self, changes: Pack[C], stock: StockStore, movements: MovementsStore, capacity: CapacityStore) -> None:
         self._changes: list[Prepared[C]] = changes.changes
         self._stock = stock
         self._movements = movements
+        self._capacity = capacity
         self._now = max(_written_at(one.change) for one in self._changes)
         self._claims = _last_claims(self._changes)
-        self.parts = [*self._guards(), *self._positions(), *self._rows(), *self._others()]
+        self.parts = [*self._guards(), *self._positions(), *self._rows(), *self._days(), *self._others()]
 
     @property
     def actions(self) -> list[Action]:
@@ -127,6 +136,17 @@ class Transaction(Generic[C]):
                     row = document_row(_document_line(one.change), one.moves[position])
                     yield Part(Role.MOVEMENT, {"Put": self._movements.put_action(row)}, [one], position)
 
+    def _days(self) -> Iterable[Part[C]]:
+        wanting: dict[LocationDay, list[Prepared[C]]] = {}
+        for one in self._changes:
+            for day in one.days:
+                wanting.setdefault(day, []).append(one)
+        for day, ones in wanting.items():
+            change = total(one.days[day] for one in ones)
+            if change.parcels:
+                action = self._capacity.update_action(day, change, self._now)
+                yield Part(Role.DAY, {"Update": action}, ones, day=day)
+
     def _by_position(self) -> dict[Position, list[Prepared[C]]]:
         wanting: dict[Position, list[Prepared[C]]] = {}
         for one in self._changes:
@@ -161,37 +181,79 @@ def book_after_count(wanting: Iterable[Prepared[C]], position: Position, stored:
 
 @dataclass(frozen=True, slots=True)
 class Shortage(Generic[C]):
-    """A position that refused what was wanted of it, as it is; None where nothing was ever booked."""
+    """A position that refused what was wanted of it, as it is; None where nothing was ever booked. `served` are the
+    changes that get their units all the same."""
 
     position: Position
     stored: StockPosition | None
     wanted_by: list[Prepared[C]]
+    served: list[Prepared[C]] = field(default_factory=list)
 
-    def has_room(self, moves: Iterable[StockMove], claimed: int) -> bool:
-        """Whether the position as it is bears these moves and leaves what is claimed."""
+    def is_asked_by(self, one: Prepared[C]) -> bool:
+        """Whether the change takes of the position or must leave something at it."""
+        return self.position in one.positions
+
+    def has_room(self, one: Prepared[C]) -> bool:
+        """Whether the position as it is bears this change beside those served, and leaves what it must leave."""
+        moves = [move for other in self.served for move in other.moves.get(self.position, [])]
+        claimed = one.claims.get(self.position, 0)
         there = {bucket: getattr(self.stored, bucket) if self.stored else 0 for bucket in Bucket}
         there[Bucket.AVAILABLE] -= claimed
         needed = {Bucket.AVAILABLE: 0} if claimed else {}
-        return all(units <= there[bucket] for bucket, units in (needed | required(moves)).items())
+        needed |= required(moves + one.moves.get(self.position, []))
+        return all(units <= there[bucket] for bucket, units in needed.items())
 
 
-def served_first(shortages: Sequence[Shortage[C]]) -> list[tuple[Prepared[C], list[Shortage[C]]]]:
-    """The changes that find too little, and where; those given first are served first, at all their positions or none.
+@dataclass(frozen=True, slots=True)
+class FullDay(Generic[C]):
+    """A location's day that refused the places wanted of it, with the parcels it has, and the changes `served`."""
 
-    Exact: a change goes out only if the stock left by the kept ones before it does not suffice.
+    day: LocationDay
+    parcels: int
+    wanted_by: list[Prepared[C]]
+    served: list[Prepared[C]] = field(default_factory=list)
+
+    def is_asked_by(self, one: Prepared[C]) -> bool:
+        """Whether the change takes or gives back a place."""
+        return self.day in one.days
+
+    def has_room(self, one: Prepared[C]) -> bool:
+        """Whether the day as it is bears this change beside those served."""
+        changes: list[DayChange] = [other.days[self.day] for other in self.served]
+        return total([*changes, one.days[self.day]]).fits(self.parcels)
+
+
+Lack = Shortage[C] | FullDay[C]
+
+
+def lacks_of(refusal: Refusal[C], settled: Container[int]) -> list[Lack[C]]:
+    """What refused positions and days lack for those who want them and have no result yet. What a position refused
+    for a count alone is booked otherwise by this."""
+    lacks: list[Lack[C]] = []
+    for position, stored, everyone in refusal.positions:
+        wanting = [one for one in everyone if one.place not in settled]
+        book_after_count(wanting, position, stored)
+        lacks.append(Shortage(position, stored, wanting))
+    for full in refusal.days:
+        lacks.append(replace(full, wanted_by=[one for one in full.wanted_by if one.place not in settled]))
+    return lacks
+
+
+def served_first(lacks: Sequence[Lack[C]]) -> list[tuple[Prepared[C], list[Lack[C]]]]:
+    """The changes that find too little, and where; those given first are served first, in all they want or nothing.
+
+    Exact: a change goes out only if what is left by the kept ones before it does not suffice.
     """
-    wanting = {one.place: one for shortage in shortages for one in shortage.wanted_by}
-    kept: dict[Position, list[StockMove]] = {shortage.position: [] for shortage in shortages}
+    wanting = {one.place: one for lack in lacks for one in lack.wanted_by}
     out = []
     for _, one in sorted(wanting.items()):
-        asked = [shortage for shortage in shortages if shortage.position in one.positions]
-        wanted = {where.position: kept[where.position] + one.moves.get(where.position, []) for where in asked}
-        claimed = one.claims
-        short = [where for where in asked if not where.has_room(wanted[where.position], claimed.get(where.position, 0))]
-        if short:
-            out.append((one, short))
+        asked = [lack for lack in lacks if lack.is_asked_by(one)]
+        lacking = [lack for lack in asked if not lack.has_room(one)]
+        if lacking:
+            out.append((one, lacking))
         else:
-            kept |= wanted
+            for lack in asked:
+                lack.served.append(one)
     return out
 
 

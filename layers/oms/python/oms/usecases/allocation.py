@@ -24,13 +24,20 @@ from oms.domain.errors import Cancelled, InReview, InvariantBroken, NoRoute, Oms
 from oms.domain.lifecycle import Answer, allocated, failure
 from oms.domain.order import Order, OrderStatus
 from oms.domain.progress import unallocated_units
-from oms.usecases.sourcing import needed_units
+from oms.domain.routing_items import needed_units
+from oms.domain.routing_record import Decision, record
+from oms.domain.unroutable import note_unroutable, waits_for_route
+from oms.domain.wave_routing import Routed
+from oms.usecases.sourcing import exchange_plans, given_back
 
 if TYPE_CHECKING:
+    from oms.domain.network import Network
     from oms.domain.routing import RoutingPlan
+    from oms.domain.routing_items import Stock
     from oms.runtime.executions import Executions
     from oms.stores.group_commit import CommitResult, GroupCommit
     from oms.stores.orders import OrdersStore
+    from oms.stores.routing_decisions import RoutingDecisionsStore
     from oms.usecases.sourcing import Sourcing, StockView
 
 MAX_ROUNDS = 20
@@ -58,7 +65,8 @@ class AllocationRequest:
 class _Batch:
     """What is known of a batch while it is worked on: orders still open, answers of those that are not, failures.
 
-    `short` orders had their shortage planned for; `again` are skus to be read again before the next round.
+    `short` orders had their shortage planned for; `again` are skus to be read again before the next round; `decisions`
+    are the records of the round's plans, by order.
     """
 
     open: dict[str, Order] = field(default_factory=dict)
@@ -66,6 +74,7 @@ class _Batch:
     failed: dict[str, str] = field(default_factory=dict)
     short: set[str] = field(default_factory=set)
     again: set[str] = field(default_factory=set)
+    decisions: dict[str, Decision] = field(default_factory=dict)
 
     def settle(self, order_id: str, answer: Answer) -> None:
         self.answers[order_id] = answer
@@ -77,8 +86,18 @@ class _Batch:
         try:
             yield
         except Exception as error:  # noqa: BLE001 - a bug that one order shows must not stop the others
-            self.failed[order_id] = str(error) if isinstance(error, OmsError) else type(error).__name__
-            self.open.pop(order_id, None)
+            self.fail(order_id, str(error) if isinstance(error, OmsError) else type(error).__name__)
+
+    def fail(self, order_id: str, reason: str) -> None:
+        """The order's messages must come again."""
+        self.failed[order_id] = reason
+        self.open.pop(order_id, None)
+
+    def note(self, order: Order, plan: RoutingPlan, network: Network, stock: Stock) -> None:
+        """Writes down why the order gets this plan, on the stock there was for it."""
+        decision = record(order, plan, network, stock)
+        if decision:
+            self.decisions[order.order_id] = decision
 
     def see(self, order: Order) -> None:
         """Takes over an order as it is now, and its answer where it needs no allocation any more."""
@@ -96,6 +115,7 @@ class Allocation:
     sourcing: Sourcing
     commit: GroupCommit
     executions: Executions
+    decisions: RoutingDecisionsStore
 
     def allocate(self, requests: Sequence[AllocationRequest], now: datetime) -> dict[str, str]:
         """Message ids that must come again, and why; all others were answered. A duplicate gets the same answer."""
@@ -119,43 +139,79 @@ class Allocation:
         if not batch.open:
             return
         context = Context(now=now, actor=ACTOR, policy=self.sourcing.settings.policy())
-        view = self.sourcing.look(batch.open.values())
+        view = self.sourcing.look(batch.open.values(), now)
         for _ in range(MAX_ROUNDS):
             changes = self._plan(batch, view, context)
             if not changes:
                 return
-            for result in self.commit.commit(changes):
+            for result in self.commit.commit(self._recorded(batch, changes)):
                 with batch.own_trouble(result.change.order.order_id):
                     _judge(batch, result)
             if batch.again:
                 self.sourcing.look_again(view, batch.again)
+                self.sourcing.look_at_days(view)
                 batch.again.clear()
+
+    def _recorded(self, batch: _Batch, changes: Sequence[OrderChange]) -> list[OrderChange]:
+        """The changes whose decisions are kept: what is committed can always be explained. A record of a plan that
+        comes to nothing is named by no order."""
+        unkept = self.decisions.keep(batch.decisions.values())
+        batch.decisions.clear()
+        lost = {order_id: str(one.error) for one in unkept for order_id in one.order_ids}
+        for change in changes:
+            if change.order.order_id in lost:
+                batch.fail(change.order.order_id, lost[change.order.order_id])
+                batch.again |= {move.sku for move in change.moves}
+        return [change for change in changes if change.order.order_id not in lost]
 
     def _plan(self, batch: _Batch, view: StockView, context: Context) -> list[OrderChange]:
         """Changes of the open orders, as they stand in the queue; those without one get their answer."""
-        changes: list[OrderChange] = []
+        planned: list[Routed | OrderChange] = []
         for order in sorted(batch.open.values(), key=queue_place):
             with batch.own_trouble(order.order_id):
-                change = self._plan_one(batch, order, view, context)
-                changes += [change] if change else []
+                found = self._plan_one(batch, order, view, context)
+                planned += [found] if found else []
+        better = exchange_plans([one for one in planned if isinstance(one, Routed)], view)
+        changes: list[OrderChange] = []
+        for one in planned:
+            if isinstance(one, Routed):
+                with batch.own_trouble(one.order.order_id):
+                    plan = better.get(one.order.order_id)
+                    if plan:
+                        batch.note(one.order, plan, view.network, given_back([Routed(one.order, plan)], view))
+                    changes.append(_taking(one.order, plan or one.plan, view, context))
+            else:
+                changes.append(one)
         return changes
 
-    def _plan_one(self, batch: _Batch, order: Order, view: StockView, context: Context) -> OrderChange | None:
+    def _plan_one(self, batch: _Batch, order: Order, view: StockView, context: Context) -> Routed | OrderChange | None:
+        """The order with its plan, which the view has consumed; what is done of an order that has none whole."""
         try:
             plan = self.sourcing.route(order, view)
         except OutOfStock as short:
             return self._plan_short(batch, order, short_units(order, short.shortages), view, context)
-        except NoRoute:
+        except NoRoute as refusal:
+            return self._plan_unroutable(batch, order, refusal, context)
+        batch.note(order, plan, view.network, view.stock)
+        view.consume(order, plan)
+        return Routed(order, plan)
+
+    def _plan_unroutable(self, batch: _Batch, order: Order, refusal: NoRoute, context: Context) -> OrderChange | None:
+        """A person decides, or the order notes since when it waits for a route, and waits like one short of stock."""
+        if not waits_for_route(self.sourcing.settings.routing_policy()):
             batch.settle(order.order_id, failure(NoRoute))
             return None
-        return _take(order, plan, view, context)
+        change = note_unroutable(order, refusal.reasons, context)
+        if change is None:
+            batch.settle(order.order_id, failure(OutOfStock))
+        return change
 
     def _plan_short(
         self, batch: _Batch, order: Order, short: Mapping[str, int], view: StockView, context: Context
     ) -> OrderChange | None:
         """Takes what is there, and notes or cancels the rest; in one change where it fits one."""
         view.leave(order)
-        taken, short = self._take_what_is_there(order, short, view, context)
+        taken, short = self._take_what_is_there(batch, order, short, view, context)
         rest = _settle_rest(taken.order if taken else order, short, context)
         batch.short.add(order.order_id)
         if rest:
@@ -169,7 +225,7 @@ class Allocation:
         return taken or rest
 
     def _take_what_is_there(
-        self, order: Order, short: Mapping[str, int], view: StockView, context: Context
+        self, batch: _Batch, order: Order, short: Mapping[str, int], view: StockView, context: Context
     ) -> tuple[OrderChange | None, Mapping[str, int]]:
         """The change that takes what is there, if anything is, and the units per line that are short all in all:
         where kits are left over whose parts lie apart, less is there than there seemed to be."""
@@ -185,7 +241,9 @@ class Allocation:
             except NoRoute:
                 break
             else:
-                return _take(order, plan, view, context), short
+                batch.note(order, plan, view.network, view.stock)
+                view.consume(order, plan)
+                return _taking(order, plan, view, context), short
         return None, short
 
     def _answer_all(self, requests: Sequence[AllocationRequest], batch: _Batch) -> dict[str, str]:
@@ -207,9 +265,8 @@ class Allocation:
         return ""
 
 
-def _take(order: Order, plan: RoutingPlan, view: StockView, context: Context) -> OrderChange:
-    """The change that takes what the plan says, and leaves what older orders wait for."""
-    view.consume(order, plan)
+def _taking(order: Order, plan: RoutingPlan, view: StockView, context: Context) -> OrderChange:
+    """The change that takes what the plan says and the view has consumed, and leaves what older orders wait for."""
     change = allocate(order, plan, context)
     return replace(change, claims=view.claims(change.moves, queue_place(order)))
 

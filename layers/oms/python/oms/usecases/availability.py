@@ -12,6 +12,7 @@ from oms.domain.catalog import Product
 from oms.domain.errors import NotFound
 from oms.domain.kits import components_of
 from oms.domain.order import ShipTo
+from oms.domain.rates import in_effect
 
 if TYPE_CHECKING:
     from oms.stores.backorders import BackordersStore
@@ -75,7 +76,8 @@ class Availabilities:
             ship_to=ship_to,
             rules=self.settings.availability_rules(),
             locations={one.location_id: one for one in self.locations.all()},
-            rate_card=self.settings.rate_card() if ship_to else None,
+            cards=in_effect(self.settings.rate_cards(), now.date()) if ship_to else (),
+            zone_tables=self.settings.zone_tables() if ship_to else {},
         )
 
     def _require_account(self, channel_account: str) -> None:

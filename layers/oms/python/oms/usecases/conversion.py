@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING
 
 from oms.domain import conversion
 from oms.domain.errors import NoRoute, OutOfStock, ReservationConsumed, ReservationNotFound
+from oms.domain.promise_quotes import arriving_by, in_time
 from oms.domain.reservations import Reservation, ReservationStatus
+from oms.domain.routing_record import record
 from oms.domain.stock import StockPosition
-from oms.usecases.sourcing import StockView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from oms.domain.changes import Context, OrderChange
     from oms.domain.order import Order
     from oms.domain.routing import RoutingPlan
     from oms.stores.reservations import ReservationsStore
-    from oms.usecases.sourcing import Sourcing
+    from oms.stores.routing_decisions import RoutingDecisionsStore
+    from oms.usecases.sourcing import Sourcing, StockView
 
 Units = dict[str, dict[str, int]]
 
@@ -29,16 +32,20 @@ class Conversion:
 
     reservations: ReservationsStore
     sourcing: Sourcing
+    decisions: RoutingDecisionsStore
 
     def upon(self, first: OrderChange, reservation_id: str, context: Context) -> OrderChange:
         """`first` makes the order; the change that also consumes the hold, as it is now.
 
         A hold that has run out or was released is no reason to refuse the order: it is made without.
-        Raises ReservationNotFound, ReservationConsumed.
+        Raises ReservationNotFound, ReservationConsumed, or Retryable where the decision's record can't be kept.
         """
         known = self._known(reservation_id)
         if known.is_active:
-            return conversion.convert(first, known, self._plan(first.order, known.by_location()), context)
+            plan = self._plan(first.order, known.by_location(), context.now)
+            if plan:
+                self._keep(first.order, plan, known.by_location(), context.now)
+            return conversion.convert(first, known, plan, context)
         if known.status is ReservationStatus.CONSUMED and known.order_id != first.order.order_id:
             message = f"order {known.order_id} has this reservation"
             raise ReservationConsumed(message, order_id=known.order_id)
@@ -54,24 +61,41 @@ class Conversion:
             raise ReservationNotFound(f"there is no reservation {reservation_id}", reservation_id=reservation_id)
         return known
 
-    def _plan(self, order: Order, units: Units) -> RoutingPlan | None:
-        """How the order would be sent from the locations that hold units for it; None if from none of them."""
+    def _keep(self, order: Order, plan: RoutingPlan, units: Units, now: datetime) -> None:
+        """Writes down why it ships from there, before it is so."""
+        view = self._view(units, now)
+        decision = record(order, plan, view.network, view.stock)
+        for unkept in self.decisions.keep([decision] if decision else []):
+            raise unkept.error
+
+    def _plan(self, order: Order, units: Units, now: datetime) -> RoutingPlan | None:
+        """How the order would be sent from the locations that hold units for it; None if from none of them, or from
+        none in time for its promise: it gets its stock elsewhere then."""
         if order.review:
             return None
-        plan = self._route(order, units)
+        plan = self._route(order, units, now)
         if plan is None:
-            willing = {one: here for one, here in units.items() if self._route(order, {one: here})}
-            plan = self._route(order, willing)
+            willing = {one: here for one, here in units.items() if self._route(order, {one: here}, now)}
+            plan = self._route(order, willing, now)
         return plan
 
-    def _route(self, order: Order, units: Mapping[str, Mapping[str, int]]) -> RoutingPlan | None:
-        view = StockView()
+    def _route(self, order: Order, units: Mapping[str, Mapping[str, int]], now: datetime) -> RoutingPlan | None:
+        view = self._view(units, now)
+        part = conversion.covered(order, units)
+        try:
+            plan = self.sourcing.route(part, view)
+        except (NoRoute, OutOfStock):
+            return None
+        if order.promised_by is None or in_time(plan, order.promised_by):
+            return plan
+        return arriving_by(part, view.network, view.stock, order.promised_by)
+
+    def _view(self, units: Mapping[str, Mapping[str, int]], now: datetime) -> StockView:
+        """The units held, as if they were all there is."""
+        view = self.sourcing.empty_view(now)
         for location_id, here in units.items():
             view.see(
                 StockPosition(sku=sku, location_id=location_id, on_hand=quantity, available=quantity)
                 for sku, quantity in here.items()
             )
-        try:
-            return self.sourcing.route(conversion.covered(order, units), view)
-        except (NoRoute, OutOfStock):
-            return None
+        return view

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from oms.stores.orders import OrdersStore
     from oms.stores.reference_data import ProductsStore, SettingsStore
     from oms.usecases.conversion import Conversion
+    from oms.usecases.promises import PromiseCheck
 
 MAX_CONVERSIONS = 10
 """Tries of one order upon a cart's hold while others write it."""
@@ -54,7 +55,8 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Takes in canonical orders, whichever channel they come from. `conversion` is needed where they name a hold."""
+    """Takes in canonical orders, whichever channel they come from. `conversion` is needed where they name a hold,
+    `promises` where they bring a promise."""
 
     orders: OrdersStore
     contacts: ContactsStore
@@ -62,6 +64,7 @@ class Intake:
     settings: SettingsStore
     commit: GroupCommit
     conversion: Conversion | None = None
+    promises: PromiseCheck | None = None
 
     def take(self, incoming: IncomingOrder, actor: str, now: datetime, trace_id: str | None = None) -> IntakeResult:
         """Creates the order, or brings it to what the channel says now; a repeat changes nothing.
@@ -86,8 +89,9 @@ class Intake:
         """Creates an order placed with us directly, or finds it when the same request did so before.
 
         Such a request says it once and never brings changes, even where nobody heard of the first try. The order
-        consumes the cart's hold it names, if that is still there.
-        Raises OrderExists, KeyReused, ReservationNotFound, ReservationConsumed, InvalidOrder as `take` does, Retryable.
+        consumes the cart's hold it names, if that is still there, and comes about only if its promise can be kept.
+        Raises OrderExists, KeyReused, ReservationNotFound, ReservationConsumed, PromiseNotKept, InvalidOrder as `take`
+        does or for a promise that has passed, Retryable.
         """
         context = Context(now=now, actor=actor, policy=self.settings.policy())
         marked = replace(incoming, external_ids={**incoming.external_ids, **request.marks()})
@@ -104,11 +108,18 @@ class Intake:
         if order is not None:
             return order, False
         first = self._first(incoming, context, trace_id)
+        if first.order.promised_by is not None:
+            self._require_promise(first.order, reservation_id, context)
         if reservation_id is None:
             result = self.commit.commit_one(first)
         else:
             result = self._commit_upon(reservation_id, first, context)
         return order_after(result), result.committed
+
+    def _require_promise(self, order: Order, reservation_id: str | None, context: Context) -> None:
+        if self.promises is None:
+            raise InvariantBroken("this intake was not given what promises are checked by")
+        self.promises.require(order, reservation_id, context.now)
 
     def _commit_upon(self, reservation_id: str, first: OrderChange, context: Context) -> CommitResult[OrderChange]:
         """Makes the order upon the hold, judged again on the hold as it is whenever somebody else wrote it."""

@@ -21,6 +21,7 @@ from oms.domain.lifecycle import AWAIT_STOCK, REVIEW, Answer, Stored, Wait, answ
 from oms.domain.order import Order
 from oms.domain.progress import TERMINAL
 from oms.domain.release import may_release, release
+from oms.domain.unroutable import NO_ROUTE, cancel_is_due, unrouted_units, waits_for_route
 from oms.usecases.changing import change_once, change_until_settled
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ class Lifecycle:
             order = self._release(order, now)
         if wait_is_over(order, self.sourcing.settings.policy(), now):
             order = self._end_wait_for_stock(order, now)
-        told = self._answer(order, wait.state) if wait else None
+        if order.unroutable_since is not None:
+            order = self._end_wait_for_route(order, now)
+        told = self._answer(order, wait.state, now) if wait else None
         if wait and told:
             self.executions.answer(wait.task_token, told)
         return order
@@ -138,20 +141,32 @@ class Lifecycle:
 
         return change_until_settled(self.commit, order, decide)
 
-    def _answer(self, order: Order, state: str) -> Answer | None:
+    def _end_wait_for_route(self, order: Order, now: datetime) -> Order:
+        """Where the policy says so and long enough has passed, what no location may ship is cancelled."""
+        context = Context(now=now, actor=ACTOR, policy=self.sourcing.settings.policy())
+        routing_policy = self.sourcing.settings.routing_policy()
+
+        def decide(current: Order) -> OrderChange | None:
+            if not cancel_is_due(current, routing_policy, now):
+                return None
+            return cancel_rest(current, unrouted_units(current), context, NO_ROUTE)
+
+        return change_until_settled(self.commit, order, decide)
+
+    def _answer(self, order: Order, state: str, now: datetime) -> Answer | None:
         told = answer(order, state)
-        if told is None and state == AWAIT_STOCK and self._could_allocate(order):
+        if told is None and state == AWAIT_STOCK and self._could_allocate(order, now):
             return Answer()
         return told
 
-    def _could_allocate(self, order: Order) -> bool:
+    def _could_allocate(self, order: Order, now: datetime) -> bool:
         """Whether the allocation worker would succeed on the stock as it is now; no route is its answer to give."""
         try:
-            self.sourcing.route(order, self.sourcing.look([order], hopeful=True))
+            self.sourcing.route(order, self.sourcing.look([order], now, hopeful=True))
         except OutOfStock:
             return False
         except NoRoute:
-            return True
+            return not waits_for_route(self.sourcing.settings.routing_policy())
         return True
 
     def _request_review(self, order_id: str, reason: str, now: datetime) -> None:

@@ -86,6 +86,9 @@ def request_data(order: Order, fulfillment: Fulfillment, contact: Contact) -> di
         "location_id": fulfillment.location_id,
         "method": fulfillment.method.value,
         "service_level": order.service_level,
+        "carrier": fulfillment.carrier or None,
+        "service": fulfillment.service or None,
+        "deliver_by": _time(fulfillment.deliver_by) if fulfillment.deliver_by else None,
         "ship_by": _time(order.ship_by) if order.ship_by else None,
         "ship_to": {
             "name": address.name or contact.name,

@@ -19,6 +19,7 @@ from oms.domain.errors import (
     WriteConflict,
 )
 from oms.domain.holding import Cart, Shelves, booking, draft, held, hold_most, hold_named, hold_routed
+from oms.domain.network import Ineligible
 from oms.domain.reservations import (
     RESERVATION_ID,
     Reservation,
@@ -29,8 +30,7 @@ from oms.domain.reservations import (
     reserve,
     taking,
 )
-from oms.domain.routing import Ineligible
-from oms.usecases.sourcing import needed_units
+from oms.domain.routing_items import needed_units
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -122,13 +122,13 @@ class Reservations:
         products = self.products.get_many(line.sku for line in cart.lines)
         products |= self.products.get_many(one.sku for kit in products.values() for one in kit.kit_components)
         order = draft(cart, products, context)
-        view = self.sourcing.look([order])
+        view = self.sourcing.look([order], context.now)
         spare = {sku: view.spare(sku, queue_place(order)) for sku in needed_units(order)}
-        shelves = Shelves({one: here for one, here in view.available.items() if one in active}, spare)
+        shelves = Shelves(_by_location(view, active), spare)
         self._fill(cart, order, view, shelves)
         lines = held(shelves)
         moves = [stock.reserve(line.sku, line.location_id, line.quantity) for line in lines]
-        return lines, replace(view, available=shelves.left).claims(moves, queue_place(order))
+        return lines, _with_stock(view, shelves).claims(moves, queue_place(order))
 
     def _active_locations(self, cart: Cart) -> set[str]:
         """Where units may be held. Raises InvalidMessage or NoRoute for a named location that is none of these."""
@@ -152,10 +152,28 @@ class Reservations:
             return
         rest = replace(order, lines=tuple(others))
         try:
-            left = replace(view, available=shelves.left, candidates=[])
-            hold_routed(rest, self.sourcing.route(rest, left), shelves)
+            hold_routed(rest, self.sourcing.route(rest, _with_stock(view, shelves)), shelves)
         except OutOfStock as short:
             shelves.short.update(short.shortages)
+
+
+def _by_location(view: StockView, active: set[str]) -> dict[str, dict[str, int]]:
+    """The view's stock by location and sku, at the locations where units may be held."""
+    stock: dict[str, dict[str, int]] = {}
+    for sku, here in view.stock.items():
+        for location_id, units in here.items():
+            if location_id in active:
+                stock.setdefault(location_id, {})[sku] = units
+    return stock
+
+
+def _with_stock(view: StockView, shelves: Shelves) -> StockView:
+    """The view with what is left on the shelves."""
+    stock: dict[str, dict[str, int]] = {}
+    for location_id, here in shelves.left.items():
+        for sku, units in here.items():
+            stock.setdefault(sku, {})[location_id] = units
+    return replace(view, stock=stock)
 
 
 def known_reservation(reservation_id: str) -> str:

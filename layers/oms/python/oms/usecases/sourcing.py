@@ -2,61 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from oms.domain.catalog import Location, LocationStatus
+from oms.domain.catalog import LocationStatus
 from oms.domain.changes import MAX_CLAIMS, Backorder, Claim, queue_place
 from oms.domain.errors import InvariantBroken, NoRoute, OutOfStock
-from oms.domain.order import Order
-from oms.domain.routing import Candidate, RoutingPlan, RoutingPolicy, route
+from oms.domain.network import Network
+from oms.domain.order import Method, Order
+from oms.domain.routing import RoutingPlan, route
+from oms.domain.routing_items import needed_units
 from oms.domain.stock import StockMove, StockPosition
+from oms.domain.wave_routing import Routed, contested, route_together, taken
 
 if TYPE_CHECKING:
     from oms.stores.backorders import BackordersStore
+    from oms.stores.capacity import CapacityStore
     from oms.stores.reference_data import LocationsStore, SettingsStore
     from oms.stores.stock import StockStore
 
 READERS = 8
 """Queues that are read at the same time."""
 
+DAYS_AHEAD = 10
+"""Days whose planned parcels are read, from yesterday on: somewhere it is still yesterday."""
+
 
 @dataclass(slots=True)
 class StockView:
-    """Available units by location and sku, and the queue for each sku as far as its stock goes.
+    """Available units by sku and location, the queue for each sku as far as its stock goes, and who may ship.
 
     Read once for a batch, and consumed as the batch plans. Units that older orders wait for are theirs: an order may
     take only what exceeds them. Orders for a sku whose stock is `unreadable` can't be routed, all others can.
     """
 
-    available: dict[str, dict[str, int]] = field(default_factory=dict)
+    network: Network
+    stock: dict[str, dict[str, int]] = field(default_factory=dict)
     queues: dict[str, list[Backorder]] = field(default_factory=dict)
-    closed: frozenset[str] = frozenset()
     unreadable: dict[str, InvariantBroken] = field(default_factory=dict)
-    candidates: list[Candidate] = field(default_factory=list)
 
     def see(self, positions: Iterable[StockPosition]) -> None:
         """Takes over positions as they were just read."""
         for position in positions:
-            self.available.setdefault(position.location_id, {})[position.sku] = position.available
+            self.stock.setdefault(position.sku, {})[position.location_id] = position.available
 
     def see_less(self, positions: Iterable[StockPosition]) -> None:
         """Takes over positions that were read again, as far as there is less now."""
         for position in positions:
-            here = self.available.setdefault(position.location_id, {})
-            here[position.sku] = min(here.get(position.sku, 0), position.available)
+            here = self.stock.setdefault(position.sku, {})
+            here[position.location_id] = min(here.get(position.location_id, 0), position.available)
+
+    def shelf(self, sku: str) -> dict[str, int]:
+        """Units of the sku by location, where there are any that may be promised."""
+        locations = self.network.locations
+        return {
+            one: units
+            for one, units in self.stock.get(sku, {}).items()
+            if units > 0 and one in locations and locations[one].status is LocationStatus.ACTIVE
+        }
 
     def total(self, sku: str) -> int:
         """Units that could be promised, over all locations but the closed ones."""
-        return sum(max(0, here.get(sku, 0)) for one, here in self.available.items() if one not in self.closed)
+        return sum(self.shelf(sku).values())
 
     def waited_for(self, sku: str, place: str) -> int:
         """Units of the sku that those before this place in the queue wait for: of what there is, no more than lies
         where they may have it from."""
         rows = [row for row in self.queues.get(sku, ()) if row.queue_key < place]
-        left = {one: max(0, here.get(sku, 0)) for one, here in self.available.items() if one not in self.closed}
+        left = self.shelf(sku) if rows else {}
         return sum(_claim(row, left) for row in rows)
 
     def spare(self, sku: str, place: str) -> int:
@@ -77,9 +93,9 @@ class StockView:
 
     def _left_at(self, sku: str, units: int, taken: set[tuple[str, str]]) -> list[Claim]:
         claims = []
-        elsewhere_last = sorted(self.available, key=lambda one: ((sku, one) not in taken, one))
-        for location_id in elsewhere_last:
-            here = min(units, self.available[location_id].get(sku, 0)) if location_id not in self.closed else 0
+        shelf = self.shelf(sku)
+        for location_id in sorted(shelf, key=lambda one: ((sku, one) not in taken, one)):
+            here = min(units, shelf[location_id])
             if here > 0:
                 claims.append(Claim(sku=sku, location_id=location_id, quantity=here))
                 units -= here
@@ -87,13 +103,19 @@ class StockView:
 
     def consume(self, order: Order, plan: RoutingPlan) -> None:
         """Units the plan promises are no longer there for the next order of the batch, nor does this one wait."""
-        lines = {line.line_id: line for line in order.lines}
-        for assignment in plan.assignments:
-            here = self.available[assignment.location_id]
-            for line_id, quantity in assignment.lines:
-                for sku, units in lines[line_id].stock_units(quantity).items():
-                    here[sku] -= units
+        self._book(order, plan, 1)
         self.leave(order)
+
+    def exchange(self, order: Order, plan: RoutingPlan, other: RoutingPlan) -> None:
+        """The order takes what the other plan promises, and not what it had taken."""
+        self._book(order, plan, -1)
+        self._book(order, other, 1)
+
+    def _book(self, order: Order, plan: RoutingPlan, times: int) -> None:
+        for (sku, location_id), units in taken(Routed(order, plan)).items():
+            self.stock[sku][location_id] -= times * units
+        for one in plan.assignments:
+            self.network.plan_parcels(one.location_id, one.capacity_day, times)
 
     def leave(self, order: Order) -> None:
         """The order's place in the queues is given up."""
@@ -115,15 +137,34 @@ class Sourcing:
     locations: LocationsStore
     settings: SettingsStore
     backorders: BackordersStore
+    capacity: CapacityStore
 
-    def look(self, orders: Iterable[Order], *, hopeful: bool = False) -> StockView:
+    def look(self, orders: Iterable[Order], now: datetime, *, hopeful: bool = False) -> StockView:
         """Reads the positions and queues of everything these orders still need, each sku once."""
-        locations = self.locations.all()
-        closed = (one.location_id for one in locations if one.status is not LocationStatus.ACTIVE)
-        view = StockView(closed=frozenset(closed))
-        view.candidates = [_candidate(location, view) for location in locations]
+        view = self.empty_view(now)
         self.look_again(view, {sku for order in orders for sku in needed_units(order)}, hopeful=hopeful)
         return view
+
+    def empty_view(self, now: datetime) -> StockView:
+        """Who may ship now, without any stock."""
+        locations, settings = self.locations.all(), self.settings
+        counted = [one.location_id for one in locations if one.daily_capacity is not None]
+        cards = settings.rate_cards()
+        network = Network(
+            locations,
+            cards,
+            settings.routing_policy(),
+            now,
+            zone_tables=settings.zone_tables() if any(card.zone_table for card in cards) else {},
+            planned=self.capacity.load(counted, _days_around(now)) if counted else {},
+        )
+        return StockView(network)
+
+    def look_at_days(self, view: StockView) -> None:
+        """Reads again how full the locations' days are."""
+        counted = [one.location_id for one in view.network.locations.values() if one.daily_capacity is not None]
+        if counted:
+            view.network.see_planned(self.capacity.load(counted, _days_around(view.network.now)))
 
     def look_again(self, view: StockView, skus: Iterable[str], *, hopeful: bool = False) -> None:
         """Reads these skus as they are now.
@@ -154,15 +195,12 @@ class Sourcing:
     def route(self, order: Order, view: StockView) -> RoutingPlan:
         """Chooses locations for what is unallocated. Raises OutOfStock, NoRoute, or InvariantBroken where the stock
         that it needs does not add up."""
-        card = self.settings.rate_card()
-        if card is None:
+        if order.method is Method.SHIP and not view.network.cards:
             raise NoRoute({"settings": "NO_RATE_CARD"})
         for sku in needed_units(order).keys() & view.unreadable.keys():
             raise view.unreadable[sku]
         _require_spare(order, view)
-        policy = RoutingPolicy(rate_card=card, max_parcels=self.settings.policy().max_parcels)
-        candidates = view.candidates or [_candidate(location, view) for location in self.locations.all()]
-        return route(order, candidates, policy)
+        return route(order, view.network, view.stock)
 
     def _queue(self, sku: str, units: int) -> list[Backorder]:
         """The head of the queue: rows until they take up all there is, wherever it lies. Whoever stands behind gets
@@ -176,14 +214,28 @@ class Sourcing:
         return rows
 
 
-def needed_units(order: Order) -> dict[str, int]:
-    """Units of each stocked sku that the order still needs, summed over its lines."""
-    units: dict[str, int] = {}
-    for line in order.lines:
-        if line.unallocated:
-            for sku, quantity in line.stock_units(line.unallocated).items():
-                units[sku] = units.get(sku, 0) + quantity
-    return units
+def exchange_plans(routed: Sequence[Routed], view: StockView) -> dict[str, RoutingPlan]:
+    """Plans by order_id for those of these orders, routed one after the other, that should have another one, because
+    together they then cost less. The view has consumed their plans, and has consumed the new ones afterwards."""
+    stock = given_back(routed, view)
+    competing = contested(routed, stock)
+    if not competing:
+        return {}
+    better = route_together(competing, view.network, given_back(competing, view))
+    for one in competing:
+        if one.order.order_id in better:
+            view.exchange(one.order, one.plan, better[one.order.order_id])
+    return better
+
+
+def given_back(routed: Sequence[Routed], view: StockView) -> dict[str, dict[str, int]]:
+    """The stock of what these orders take as if none of them had taken it yet."""
+    booked = [taken(one) for one in routed]
+    stock = {sku: dict(view.stock[sku]) for sku in {sku for units in booked for sku, _ in units}}
+    for units in booked:
+        for (sku, location_id), number in units.items():
+            stock[sku][location_id] += number
+    return stock
 
 
 def _claim(row: Backorder, left: dict[str, int]) -> int:
@@ -212,6 +264,5 @@ def _require_spare(order: Order, view: StockView) -> None:
         raise OutOfStock(missing)
 
 
-def _candidate(location: Location, view: StockView) -> Candidate:
-    """The location with what the view says is there, now and whenever the view changes."""
-    return Candidate(location=location, available=view.available.setdefault(location.location_id, {}))
+def _days_around(now: datetime) -> list[str]:
+    return [(now + timedelta(days=days)).date().isoformat() for days in range(-1, DAYS_AHEAD)]

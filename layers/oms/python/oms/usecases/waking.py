@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from oms.domain.changes import Backorder
 from oms.domain.errors import InvariantBroken, NoRoute, OutOfStock, Unavailable
 from oms.domain.lifecycle import AWAIT_STOCK, Answer, Wait
 from oms.domain.order import Order
-from oms.usecases.sourcing import StockView, needed_units
+from oms.domain.routing_items import needed_units
+from oms.usecases.sourcing import StockView
 
 if TYPE_CHECKING:
     from oms.runtime.executions import Executions
@@ -42,27 +44,27 @@ class Waking:
     sourcing: Sourcing
     executions: Executions
 
-    def wake(self, sku: str, *, go_on: GoOn) -> int:
+    def wake(self, sku: str, now: datetime, *, go_on: GoOn) -> int:
         """There is more of a sku: wakes whoever it serves completely, oldest first; returns how many that are.
 
         Raises Unavailable when `go_on` ends it before all are woken.
         """
-        left = self._look(sku)
+        left = self._look(sku, now)
         return self._wake(left.queue(sku), left, go_on)
 
-    def close_up(self, sku: str, gone: Sequence[Backorder], *, go_on: GoOn) -> int:
+    def close_up(self, sku: str, gone: Sequence[Backorder], now: datetime, *, go_on: GoOn) -> int:
         """These rows left the queue of a sku, or wait for fewer units than they did: `wake`, if others gain by it.
 
         An order that left with its stock took from what is there just what it stood for: nobody gains.
         """
-        left = self._look(sku)
+        left = self._look(sku, now)
         queue = left.queue(sku)
         if not queue or not self._anyone_left_without(gone):
             return 0
         return self._wake(queue, left, go_on)
 
-    def _look(self, sku: str) -> _Left:
-        left = _Left(self.sourcing, self.sourcing.look([]))
+    def _look(self, sku: str, now: datetime) -> _Left:
+        left = _Left(self.sourcing, self.sourcing.look([], now))
         left.look_at([sku])
         return left
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tools.orders_view import Document
     from tools.stand_ins import Outside
 
+SPLIT = "must be split"
 TWO_LINE_ORDERS = 10
 READER = "operations"
 PHASE_SECONDS = 180.0
@@ -67,6 +68,7 @@ def run(world: World, outside: Outside, log: CallLog) -> Outcome:
         _awkward_orders(world, outcome, outside)
         _prove_events(world, outcome, copies)
         _prove_by_api(world, outcome)
+        _prove_reasons(world, outcome)
     for problem in outside.problems:
         outcome.check(f"no trouble at the warehouse or the carrier: {problem}", False)
     outcome.seconds = time.monotonic() - began
@@ -146,7 +148,7 @@ def _awkward_orders(world: World, outcome: Outcome, outside: Outside) -> None:
     cancelled = world.tell("cancelled before release", "to_be_cancelled", _is_cancelled)
     if _exists(world, outcome, cancelled):
         world.send(world.shop.message("cancelled", cancelled.identity, seconds_later=1))
-    split = world.tell("must be split", "must_be_split", _is_delivered)
+    split = world.tell(SPLIT, "must_be_split", _is_delivered)
     world.tell("more than there is", "more_than_there_is", _waits_for_stock)
     stale = world.tell("stale update", "two_lines", _is_delivered)
     world.send(world.sent[split.order_id])
@@ -218,6 +220,15 @@ def _prove_by_api(world: World, outcome: Outcome) -> None:
     wrong = [story.number for story in world.stories if not _agrees(api, story)]
     says = "GET /orders/{order_id}, with a token of its own, says of every order what the table says"
     outcome.check(says + (f" (not so: {', '.join(wrong)})" if wrong else ""), not wrong)
+
+
+def _prove_reasons(world: World, outcome: Outcome) -> None:
+    """The decision record of the order that had to be split says so, and that no plan is cheaper."""
+    (split,) = [story for story in world.stories if story.shows == SPLIT]
+    answer = Api(world.stack, READER).get(f"/orders/{split.order_id}/routing")
+    decision = answer.json() if answer.status == 200 else {}
+    told = (decision.get("proven"), decision.get("split_reason")) == (True, "NO_LOCATION_HAS_ALL")
+    outcome.check(f"GET /orders/{{order_id}}/routing says why {split.number} was split, and that it is cheapest", told)
 
 
 def _agrees(api: Api, story: Story) -> bool:

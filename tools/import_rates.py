@@ -113,7 +113,10 @@ def _head(options: argparse.Namespace, settings: Table) -> Item:
         except ValueError as error:
             raise UnusableError(f"{options.card} is no JSON: {error}") from error
         if not _is_card(head):
-            raise UnusableError(f"{options.card} must be an object of RateCard's fields, its services objects too")
+            message = (
+                "must be an object of RateCard's fields, its services objects too, each with its name as `service`"
+            )
+            raise UnusableError(f"{options.card} {message}")
     else:
         head = _newest_below(settings, options.name, options.version)
     return {**head, **{name: value for name, value in given.items() if value}}
@@ -121,15 +124,19 @@ def _head(options: argparse.Namespace, settings: Table) -> Item:
 
 def _is_card(head: Any) -> bool:
     services = head.get("services") if isinstance(head, dict) else None
-    return isinstance(services, list) and all(isinstance(one, dict) for one in services)
+    return isinstance(services, list) and all(
+        isinstance(one, dict) and isinstance(one.get("service"), str) for one in services
+    )
 
 
 def _newest_below(settings: Table, name: str, version: int) -> Item:
     """What the version before says, without the days it holds."""
+    cards = settings.query_all("#kind = :kind", {":kind": "rate_card"}, consistent=True)
+    named = [(*item["name"].rpartition("#")[::2], item) for item in cards]
     below = [
-        (int(item["name"].rpartition("#")[2]), item)
-        for item in settings.query_all("#kind = :kind", {":kind": "rate_card"}, consistent=True)
-        if item["name"].rpartition("#")[0] == name and int(item["name"].rpartition("#")[2]) < version
+        (int(number), item)
+        for known, number, item in named
+        if known == name and number.isascii() and number.isdigit() and int(number) < version
     ]
     if not below:
         raise UnusableError(f"There is no version of {name} below {version}: say with --card what it is")

@@ -78,7 +78,7 @@ def test_the_shop_would_be_told_of_units_that_came_and_of_units_that_were_sold(c
     company.buy(sku, 4)
     company.until("it would be told of six", lambda: would_be_told(company, sku) == 6)
     assert owed(company, sku)["message"]["version"] > told
-    assert figures(company, sku)["available_to_sell"] == 6
+    company.until("whoever asks is told so too", lambda: figures(company, sku)["available_to_sell"] == 6)
 
 
 def test_of_a_kit_there_are_as_many_as_its_parts_make_at_one_place(company: Company) -> None:

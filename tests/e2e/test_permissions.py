@@ -42,6 +42,9 @@ RARE = {
     ("dynamodb:DeleteItem", "*:table/oms-local-backorders"): (
         "who goes to review waits no more; driven for the API, the stream and the sweep, the others write alike"
     ),
+    ("dynamodb:GetItem", "*:table/oms-local-routing_decisions"): (
+        "a decision is looked up by itself where an order was routed more often than one list shows"
+    ),
     ("dynamodb:GetItem", "*:table/oms-local-idempotency"): (
         "Powertools reads a record by itself only where DynamoDB did not send it along with the refused write"
     ),

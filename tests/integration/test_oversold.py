@@ -114,6 +114,20 @@ def test_the_latest_due_demand_gives_back_exactly_what_is_missing(
     balance(stage, opening)
 
 
+def test_of_those_promised_the_same_day_the_one_placed_last_gives(stage: Stage) -> None:
+    made = worker()
+    opening = shelve(stage, {"TRAY": 6})
+    for number, hour in ((1, 2), (2, 1)):
+        made.take(incoming(number, {"TRAY": 3}, placed_at=at(hour), channel_updated_at=at(hour)), hour)
+        assert made.allocate(order_id(number), hours=hour) == []
+    project(made, 2)
+    assert stage.order(order_id(1)).promised_by == stage.order(order_id(2)).promised_by
+    lose(made, 3)
+    plan_anew(made)
+    assert [looking(stage.order(order_id(number))) for number in (1, 2)] == [3, 0]
+    balance(stage, opening)
+
+
 def test_who_gave_units_gets_them_from_another_location(stage: Stage) -> None:
     made = worker()
     opening = promised(stage, made, 3, 3, 3)

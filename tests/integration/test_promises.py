@@ -329,3 +329,9 @@ def test_a_question_writes_nothing(stage: Stage, desk: Desk) -> None:
     assert set(found.skus) == {"MUG", "SET"}
     assert everything(stage) == before
     assert not counted.calls.keys() & {"PutItem", "UpdateItem", "TransactWriteItems", "DeleteItem"}
+
+
+def test_an_order_that_a_person_must_look_at_is_taken_whatever_was_promised(stage: Stage, desk: Desk) -> None:
+    placed = order(desk, TUESDAY, {"NOT-IN-THE-CATALOGUE": 1})
+    assert placed.order.reason_code == "UNKNOWN_SKU"
+    assert placed.order.promised_by == TUESDAY

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from oms.stores.group_commit import CommitResult, Outcome
+from oms.usecases import allocation
 from tests.integration.company import ADA, Worker, balance, incoming, order_id, worker
 from tests.integration.stage import Stage
 
@@ -58,3 +62,22 @@ def test_nobody_loses_a_plan_for_what_others_save(stage: Stage, made: Worker) ->
     assert sorted(places[:2]) == [["WH-EAST"], ["WH-WEST"]]
     assert stage.order(order_id(3)).waiting_for == "STOCK"
     balance(stage, ONE_EACH)
+
+
+class OthersAreFaster:
+    """A commit that finds everything gone, every time."""
+
+    def commit(self, changes: Sequence[Any]) -> list[CommitResult[Any]]:
+        return [CommitResult(change=change, outcome=Outcome.STOCK_SHORT) for change in changes]
+
+
+def test_plans_are_exchanged_in_the_first_rounds_only_however_often_others_are_faster(
+    stage: Stage, made: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchanged: list[int] = []
+    monkeypatch.setattr(allocation, "exchange_plans", lambda routed, view: exchanged.append(len(routed)) or {})
+    asked = [wants_a_bowl(made, 1, "CA"), wants_a_bowl(made, 2, "NV")]
+    never: Any = OthersAreFaster()
+    made.allocation = replace(made.allocation, commit=never)
+    assert made.allocate(*asked) == asked
+    assert exchanged == [2] * allocation.MAX_EXCHANGES

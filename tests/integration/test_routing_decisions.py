@@ -340,3 +340,11 @@ def test_a_plan_that_was_never_carried_out_is_not_listed(stage: Stage, api: ApiC
     store().keep([replace(stray, order_id=name)])
     assert len(kept(stage)) == 2
     assert [one["decision_id"] for one in routing(api, name).body["decisions"]] == told(stage, name)
+
+
+def test_a_decision_that_saw_too_much_stock_for_a_row_is_kept_without_it_and_fails_no_others(stage: Stage) -> None:
+    small, large = some(2)
+    large = replace(large, stock={f"wh-{number}": "1 " * 50_000 for number in range(10)})
+    assert store().keep([small, large]) == []
+    assert store().get(large.order_id, large.decision_id) == replace(large, stock={})
+    assert store().get(small.order_id, small.decision_id) == small

@@ -10,6 +10,7 @@ from oms.domain.errors import NoRoute, OutOfStock
 from oms.domain.lifecycle import AWAIT_STOCK
 from oms.domain.order import OrderStatus
 from tests.integration.company import ADA, Notebook, Worker, activate_routing_policy, at, incoming, order_id, worker
+from tests.integration.queueing import FOREVER, SKU, gain, made_with_nothing, waits
 from tests.integration.stage import Stage
 
 
@@ -92,3 +93,34 @@ def test_what_is_only_postponed_is_never_cancelled(stage: Stage) -> None:
     made.allocate(order_id())
     made.lifecycle.evaluate(order_id(), at(24 * 365))
     assert stage.order(order_id()).status is OrderStatus.RECEIVED
+
+
+def test_once_there_is_a_way_but_no_stock_it_waits_for_stock_as_long_as_any_other(stage: Stage) -> None:
+    activate_routing_policy(stage, unroutable="CANCEL", cancel_after_hours=48)
+    made = worker()
+    to_france(made)
+    made.allocate(order_id())
+    card = next(row for row in stage.rows("settings") if row["kind"] == "rate_card")
+    stage.put("settings", card | {"international": {"CA": 3, "FR": 3}})
+    for row in stage.rows("stock"):
+        stage.put("stock", row | {"available": 0, "on_hand": 0})
+    later = worker()
+    later.allocate(order_id(), hours=1)
+    order = stage.order(order_id())
+    assert (order.waiting_for, order.unroutable_since) == ("STOCK", None)
+    later.lifecycle.evaluate(order_id(), at(49))
+    assert stage.order(order_id()).status is not OrderStatus.CANCELLED
+
+
+@pytest.mark.parametrize(("outcome", "woken"), [("REVIEW", 1), ("BACKORDER", 0)])
+def test_stock_that_comes_wakes_who_has_no_route_only_where_a_person_decides(
+    stage: Stage, outcome: str, woken: int
+) -> None:
+    """Who waits for stock and lost its way to it meanwhile is not asked again with every unit that comes."""
+    activate_routing_policy(stage, unroutable=outcome)
+    made = made_with_nothing(stage)
+    waits(made, 1, 1)
+    card = next(row for row in stage.rows("settings") if row["kind"] == "rate_card")
+    stage.put("settings", card | {"areas": {}, "zones": {}, "international": {"FR": 3}, "local_zone": None})
+    gain(made, 5)
+    assert worker().waking.wake(SKU, at(41), go_on=FOREVER) == woken

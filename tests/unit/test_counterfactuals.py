@@ -10,11 +10,13 @@ import pytest
 
 from oms.domain.catalog import LocationStatus
 from oms.domain.counterfactuals import Counterfactual, Verdict, cheapest_with, why_not
+from oms.domain.network import Ineligible
 from oms.domain.order import Capability, Component, Method, Order
 from oms.domain.routing_model import Instance, Site, contents, fits
-from oms.domain.routing_policy import Constraints, Lateness, LineSplit, Relaxation, RoutingPolicy, Segment
+from oms.domain.routing_policy import Constraints, Costs, Lateness, LineSplit, Relaxation, RoutingPolicy, Segment
 from oms.domain.routing_terms import cost_of
-from tests.unit.builders import Candidate, line, location, order
+from oms.domain.routing_words import REASONS
+from tests.unit.builders import NOON, Candidate, line, location, order
 from tests.unit.decisions import again, decided
 from tests.unit.rate_cards import small_card, small_service
 from tools.routing_instances import Shape, usual
@@ -213,6 +215,26 @@ def test_a_late_location_says_when_it_would_arrive_and_by_when_the_order_had_to_
     }
 
 
+def test_the_hour_that_clocks_go_back_does_not_make_a_location_a_day_later() -> None:
+    in_new_york = RoutingPolicy(time_zone="America/New_York", constraints=Constraints(lateness=Lateness.FORBIDDEN))
+    friday = datetime(2026, 10, 31, 3, 59, 59, tzinfo=UTC)
+    released = datetime(2026, 10, 29, 15, tzinfo=UTC)
+    autumn = order(line("1", "MUG", 2), promised_by=friday, release_after=released)
+    found = asked("far", autumn, [place("near"), place("far", "CA")], in_new_york)
+    (wish, *_) = found.wishes
+    assert (found.reason, wish.code) == ("TOO_LATE", "EARLIER_DELIVERY")
+    assert "2026-11-05 04:59, promised 2026-10-31 03:59" in wish.text
+    assert wish.days == 5
+
+
+def test_a_location_that_would_win_by_now_needs_no_wish_of_no_days() -> None:
+    policy = RoutingPolicy(costs=Costs(late_day_minor=0))
+    late = order(line("1", "MUG", 2), promised_by=NOON)
+    decision = decided(late, [place("b"), place("a", handling_per_parcel_minor=100)], policy=policy)
+    found = why_not(again(decision, late, [place("b"), place("a")], policy=policy), "a")
+    assert (found.verdict, found.wishes) == (Verdict.AS_CHEAP, ())
+
+
 def test_a_location_whose_day_is_full_says_when_it_would_arrive_with_a_place() -> None:
     promised = order(line("1", "MUG"), promised_by=TUESDAY_EVENING)
     full = place("full", "NY", None, daily_capacity=3)
@@ -327,3 +349,7 @@ def test_no_plan_that_uses_the_location_is_cheaper_than_the_one_that_is_told(see
     for at, site in enumerate(instance.sites):
         found = cheapest_with(instance, site)
         assert (None if found is None else cost_of(found)) == cheapest_by_counting(instance, at), site.location_id
+
+
+def test_every_reason_is_said_in_words() -> None:
+    assert set(REASONS) == set(Ineligible)

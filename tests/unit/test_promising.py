@@ -10,7 +10,7 @@ import pytest
 
 from oms.domain import progress
 from oms.domain.events import EventType
-from oms.domain.order import Order
+from oms.domain.order import Fulfillment, FulfillmentLine, Method, Order
 from oms.domain.promising import PromiseCause, promised
 from oms.domain.routing import RoutingPlan
 from tests.unit.builders import NOON, context, line, plan, received
@@ -35,6 +35,20 @@ def told(*news: EventType, promised_by: datetime | None = SOON, original: dateti
 def test_an_order_without_a_promise_gets_that_of_its_plan() -> None:
     facts, news = promised(told(promised_by=None, original=None), arriving(LATE))
     assert (facts, news) == ({"promised_by": LATE, "original_promised_by": LATE}, [])
+
+
+def test_the_first_promise_counts_what_is_already_on_its_way_and_not_what_was_taken_back() -> None:
+    made = told(promised_by=None, original=None)
+    there = Fulfillment(
+        fulfillment_id="FUL-1",
+        location_id="WH-1",
+        method=Method.SHIP,
+        deliver_by=LATE,
+        lines=(FulfillmentLine(line_id="1", sku="MUG", assigned=1, open=1),),
+    )
+    back = replace(there, deliver_by=LATEST, lines=(FulfillmentLine(line_id="1", sku="MUG", assigned=1, cancelled=1),))
+    facts, _ = promised(replace(made, fulfillments=(there, back)), arriving(SOON))
+    assert facts == {"promised_by": LATE, "original_promised_by": LATE}
 
 
 @pytest.mark.parametrize("moment", [SOON, SOON - timedelta(days=1)])

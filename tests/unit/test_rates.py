@@ -205,6 +205,7 @@ def test_a_service_that_could_not_price_a_parcel_is_refused(changes: dict[str, A
         pytest.param({"name": "X", "amount_minor": -1, "basis_points": 9}, "amount_minor", id="a discount"),
         pytest.param({"name": "X", "amount_minor": 9, "basis_points": -1}, "basis_points", id="a part of it off"),
         pytest.param({"name": "X", "amount_minor": 1, "over_grams": 0}, "over_grams", id="above nothing"),
+        pytest.param({"name": "X", "amount_minor": 1, "countries": ("us",)}, "countries", id="no address is in us"),
         pytest.param({"name": "X", "amount_minor": 1, "postal_prefixes": ("995",)}, "postal_prefixes", id="of where"),
         pytest.param(
             {"name": "X", "amount_minor": 1, "countries": ("US", "CA"), "postal_prefixes": ("995",)},

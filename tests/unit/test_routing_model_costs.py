@@ -13,7 +13,7 @@ from oms.domain.errors import NoRoute
 from oms.domain.network import ZONE_TABLE_MISSING, Ineligible
 from oms.domain.order import Line, Method, ShipTo
 from oms.domain.routing_policy import Costs, RoutingPolicy
-from tests.unit.builders import NOON, Candidate, candidate, line, location, order, routed, shipped
+from tests.unit.builders import NOON, Candidate, candidate, line, location, network, order, routed, shipped
 from tests.unit.rate_cards import small_card, small_service
 
 MONDAY, TUESDAY = "2026-03-02", "2026-03-03"
@@ -240,3 +240,16 @@ def test_a_plan_names_the_policy_that_made_it() -> None:
 def test_a_plan_that_is_proved_best_has_its_own_cost_as_its_bound() -> None:
     plan = routed(order(mug(), line("2", "TEE")), [candidate("a", MUG=1), candidate("b", "CA", TEE=1)])
     assert plan.bound_minor == plan.cost_minor == 1400
+
+
+def test_new_prices_begin_at_midnight_where_the_company_is() -> None:
+    cards = (
+        small_card(version=1),
+        small_card(version=2, effective_from="2026-03-03", services=(small_service(extra_kg_minor=(9, 9, 9)),)),
+    )
+    policy = RoutingPolicy(time_zone="America/New_York")
+    evening, night = (datetime(2026, 3, 3, hour, tzinfo=UTC) for hour in (4, 5))
+    used = [
+        network([location("wh")], *cards, policy=policy, now=moment).cards[0].version for moment in (evening, night)
+    ]
+    assert used == [1, 2]

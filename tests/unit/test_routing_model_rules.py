@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from oms.domain.routing_policy import (
     RoutingPolicy,
     Segment,
 )
-from tests.unit.builders import Candidate, candidate, line, location, order, routed, shipped
+from tests.unit.builders import NOON, Candidate, candidate, line, location, order, routed, shipped
 
 HAZMAT, OVERSIZED = Capability.HAZMAT, Capability.OVERSIZED
 STRICT = RoutingPolicy(fallbacks=())
@@ -311,3 +311,14 @@ def test_a_plan_says_why_it_is_split() -> None:
     apart = routed(order(mug(), line("2", "TEE")), [candidate("a", MUG=1), candidate("b", TEE=1)])
     assert apart.split_reason is SplitReason.NO_LOCATION_HAS_ALL
     assert routed(order(mug()), [place("a")]).split_reason is None
+
+
+def test_a_location_that_makes_no_parcels_a_day_or_is_full_for_sixty_days_is_out() -> None:
+    closed = Candidate(location=location("closed", daily_capacity=0), available={"MUG": 1})
+    other = candidate("wh", "CA", MUG=1)
+    plan = routed(order(line("1", "MUG")), [closed, other])
+    assert (list(shipped(plan)), plan.eliminated) == (["wh"], {"closed": Ineligible.NO_CAPACITY})
+    days = {("full", (NOON + timedelta(days=days)).date().isoformat()): 1 for days in range(200)}
+    full = Candidate(location=location("full", daily_capacity=1), available={"MUG": 1})
+    plan = routed(order(line("1", "MUG")), [full, other], planned=days)
+    assert (list(shipped(plan)), plan.eliminated) == (["wh"], {"full": Ineligible.NO_CAPACITY})

@@ -220,6 +220,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("fallbacks", ["EVERYTHING"], "must be one of ALLOW_LATE"),
         ("guards.max_split_percent", "12", "must be a number, or null"),
         ("guards.max_split_percent", False, "must be a number, or null"),
+        ("guards.max_split_percent", 10**400, "must be a number, or null"),
         ("version", 3, "is given when the policy is drafted"),
     ],
 )

@@ -196,6 +196,14 @@ def test_its_lists_are_bounded_and_say_so() -> None:
     assert decision.eliminated_counts == {"NO_STOCK": MAX_ELIMINATED_TOLD + 5}
 
 
+def test_a_location_that_had_too_little_is_never_told_as_a_candidate_however_many_had_too_little() -> None:
+    empty = [place(f"xx-{number:03}", stock={"CUP": 1}) for number in range(MAX_ELIMINATED_TOLD)]
+    decision = decided(MUGS, [place("near"), *empty, place("zz-short", stock={"MUG": 1})])
+    assert decision.units_at("zz-short") == {"MUG": 1}
+    assert decision.why_eliminated("zz-short") == "NO_STOCK"
+    assert [one.location_id for one in account_of(decision, [decision], None).told] == ["near"]
+
+
 def test_an_order_of_very_many_lines_keeps_the_stock_of_few_locations() -> None:
     skus = [f"SKU-{number:03}" for number in range(300)]
     large = order(*[line(sku, sku) for sku in skus])

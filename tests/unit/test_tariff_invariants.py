@@ -101,4 +101,3 @@ def test_no_parcel_costs_less_than_the_floor_and_the_line_that_rises_from_it(
     price = priced.price_minor(parcel[0], 0, parcel[1])
     line = priced.floor_minor + Fraction(priced.rise) * max(0, parcel[0] - priced.flat_grams)
     assert price is None or price >= floor(line - MILLIONTH)
-    assert price is None or price >= priced.floor_minor + priced.slope * parcel[0]

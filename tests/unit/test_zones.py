@@ -80,6 +80,8 @@ def test_a_card_with_a_zone_table_asks_it_first(origin: str, ship_to: ShipTo, zo
         pytest.param({"table": ""}, "table", id="no name"),
         pytest.param({"table": "us#1"}, "table", id="a name with a mark that separates"),
         pytest.param({"country": ""}, "country", id="no country"),
+        pytest.param({"country": "us"}, "country", id="a country in small letters, which no address has"),
+        pytest.param({"country": "USA"}, "country", id="a country that is no ISO 3166 code of two letters"),
         pytest.param({"origin": ""}, "origin", id="no origin"),
         pytest.param({"origin": "sw1"}, "origin", id="an origin in small letters"),
         pytest.param({"ranges": {}}, "ranges", id="no ranges"),

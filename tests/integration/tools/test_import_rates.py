@@ -191,6 +191,39 @@ def test_a_kind_holds_nothing_that_is_not_named_as_it_should_be(stage: Stage) ->
         settings(stage).rate_cards()
 
 
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"kind": "rate_card", "name": "ups#7", "carrier": "ups"}, r"rate_card 'ups#7' can't be read: .*`currency`"),
+        ({"kind": "zone_table", "name": "us#100", "table": "us"}, r"zone_table 'us#100' can't be read: .*`country`"),
+        ({"kind": "routing_policy", "name": "active", "version": "x"}, r"routing_policy 'active' can't be read: .*int"),
+    ],
+)
+def test_a_row_that_can_not_be_read_is_named(stage: Stage, row: dict[str, str], reason: str) -> None:
+    stage.put("settings", row)
+    read = {
+        "rate_card": settings(stage).rate_cards,
+        "zone_table": settings(stage).zone_tables,
+        "routing_policy": settings(stage).routing_policy,
+    }
+    with pytest.raises(InvariantBroken, match=reason):
+        read[row["kind"]]()
+
+
+def test_a_card_whose_service_has_no_name_is_refused(run: Run, tmp_path: Path, capsys: Any) -> None:
+    card = tmp_path / "card.json"
+    card.write_text(json.dumps({"carrier": "ups", "currency": "USD", "services": [{"transit_days": [1]}]}))
+    arguments = [*RATES, "--version", "1", "--card", str(card), str(EXAMPLE / "ground.csv")]
+    assert import_rates.main(arguments) == import_rates.COULD_NOT_START
+    assert "its name as `service`" in capsys.readouterr().err
+
+
+def test_a_version_that_is_no_number_does_not_keep_the_next_from_being_imported(stage: Stage, run: Run) -> None:
+    assert run(*FIRST, str(EXAMPLE / "ground.csv"))["exit"] == 0
+    stage.put("settings", {"kind": "rate_card", "name": "ups#draft", "carrier": "ups"})
+    assert run(*RATES, "--version", "2", "--from", "2027-01-01", str(EXAMPLE / "ground.csv"))["written"] == 1
+
+
 def test_cards_and_tables_are_read_once_a_minute_and_there_from_the_moment_they_are_written(
     stage: Stage, run: Run
 ) -> None:

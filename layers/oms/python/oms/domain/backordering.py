@@ -43,16 +43,19 @@ def what_is_there(order: Order, short: Mapping[str, int]) -> Order:
 
 
 def record_shortage(order: Order, short: Mapping[str, int], context: Context) -> OrderChange | None:
-    """The change that notes which units wait for stock, or its first part; None if the order says so already."""
+    """The change that notes which units wait for stock, or its first part; None if the order says so already.
+
+    Who waits for stock does not wait for a route any more.
+    """
     wanted = {line.line_id: short.get(line.line_id, 0) for line in order.lines}
     differing = _first_rows([line for line in order.lines if line.backordered != wanted[line.line_id]])
-    if not differing:
+    if not differing and order.unroutable_since is None:
         return None
     lines = tuple(
         replace(line, backordered=wanted[line.line_id]) if line.line_id in differing else line for line in order.lines
     )
     news = (EventType.ORDER_BACKORDERED, {"short": dict(short)})
-    changed = step(order, context, news, lines=lines)
+    changed = step(order, context, news, lines=lines, unroutable_since=None)
     put, deleted = queue_rows(order, changed)
     return OrderChange(order=changed, backorders_added=put, backorders_removed=deleted)
 

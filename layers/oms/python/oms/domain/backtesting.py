@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from oms.domain.calendars import time_zone
 from oms.domain.capacity import LocationDay
 from oms.domain.catalog import Location
 from oms.domain.errors import NoRoute, OutOfStock
@@ -157,9 +158,9 @@ class _Replaying:
         )
 
     def _network_at(self, at: datetime) -> Network:
-        """One network for all decisions of a day: on another day other rate cards may hold."""
-        if self._network is None or self._network.now.date() != at.date():
-            start = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        """One network for all decisions of a company's day: on another day other rate cards may hold."""
+        start = at.astimezone(time_zone(self._policy.time_zone)).replace(hour=0, minute=0, second=0, microsecond=0)
+        if self._network is None or self._network.now != start:
             self._network = self._company.network(self._policy, start, self._planned)
         return self._network
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from oms.domain.calendars import time_zone
+from oms.domain.calendars import PromiseWarning, time_zone
 from oms.domain.catalog import Location, LocationStatus
 from oms.domain.order import Method, Order, ShipTo
 from oms.domain.promise import Departure, arrival, collection, departure
@@ -43,6 +43,7 @@ class Ineligible(StrEnum):
     NO_RATE = "NO_RATE"
     NO_SERVICE = "NO_SERVICE"
     NO_EXCHANGE_RATE = "NO_EXCHANGE_RATE"
+    NO_CAPACITY = "NO_CAPACITY"
     EXCLUDED = "EXCLUDED"
     CANNOT_HANDLE = "CANNOT_HANDLE"
     TOO_LATE = "TOO_LATE"
@@ -102,13 +103,15 @@ class Network:
     ) -> None:
         self.locations = {one.location_id: one for one in sorted(locations, key=lambda one: one.location_id)}
         self.unit_minor = {one: location.handling_per_unit_minor for one, location in self.locations.items()}
-        self.cards = in_effect(cards, now.date())
+        self._zone = time_zone(policy.time_zone)
+        self.cards = in_effect(cards, now.astimezone(self._zone).date())
         self.policy = policy
         self.now = now
-        self._zone = time_zone(policy.time_zone)
         self.currency = policy.currency or (self.cards[0].currency if self.cards else "")
         self._zone_tables = zone_tables or {}
-        self._planned = dict(planned or {})
+        self._planned: dict[str, dict[str, int]] = {}
+        for (location_id, day), parcels in (planned or {}).items():
+            self._planned.setdefault(location_id, {})[day] = parcels
         self._reaches: dict[tuple[Destination, datetime], Reach] = {}
         self._departures: dict[str, dict[datetime, Departure]] = {}
         self._lanes: dict[str, dict[Lane, tuple[tuple[Offer, ...], Warnings]]] = {}
@@ -131,18 +134,19 @@ class Network:
 
     def parcels_planned(self, location_id: str, day: str) -> int:
         """Parcels planned there that day so far."""
-        return self._planned.get((location_id, day), 0)
+        return self._planned.get(location_id, {}).get(day, 0)
 
     def plan_parcels(self, location_id: str, day: str | None, parcels: int = 1) -> None:
         """More parcels are planned there that day, or less; offers change where days are counted."""
         if day is not None:
-            self._planned[location_id, day] = self._planned.get((location_id, day), 0) + parcels
+            days = self._planned.setdefault(location_id, {})
+            days[day] = days.get(day, 0) + parcels
             self._forget(location_id)
 
     def see_planned(self, planned: Mapping[tuple[str, str], int]) -> None:
         """Takes over the parcels planned as they were read again."""
-        self._planned |= planned
-        for location_id, _ in planned:
+        for (location_id, day), parcels in planned.items():
+            self._planned.setdefault(location_id, {})[day] = parcels
             self._forget(location_id)
 
     def _forget(self, location_id: str) -> None:
@@ -155,8 +159,9 @@ class Network:
         """Parcels that each counted day still holds, where some are planned already."""
         return {
             (one, day): max(0, limit - parcels)
-            for (one, day), parcels in self._planned.items()
+            for one, days in self._planned.items()
             if one in self.locations and (limit := self.locations[one].daily_capacity) is not None
+            for day, parcels in days.items()
         }
 
     def _reach(self, destination: Destination, moment: datetime) -> Reach:
@@ -180,6 +185,10 @@ class Network:
         self, location: Location, destination: Destination, moment: datetime
     ) -> tuple[tuple[Offer, ...] | Ineligible, Warnings]:
         """What the location may offer, or why nothing; and what had to be assumed."""
+        if location.daily_capacity is not None:
+            told = self._departure(location, moment).warnings
+            if location.daily_capacity < 1 or PromiseWarning.CAPACITY_FULL in told:
+                return Ineligible.NO_CAPACITY, told
         if destination.method is not Method.SHIP:
             leaving = self._departure(location, moment)
             return (self._offer(location, leaving, deliver_by=collection(leaving).deliver_by),), leaving.warnings
@@ -256,9 +265,8 @@ class Network:
         limit = location.daily_capacity
         if limit is None:
             return frozenset()
-        return frozenset(
-            day for (one, day), parcels in self._planned.items() if one == location.location_id and parcels >= limit
-        )
+        days = self._planned.get(location.location_id, {})
+        return frozenset(day for day, parcels in days.items() if parcels >= limit)
 
     def _tariff(self, card: RateCard, service: CarrierService, zone: int, ship_to: ShipTo) -> Tariff:
         key = (card.name, service.service, zone, ship_to if self._by_place[card.name] else None)
@@ -276,7 +284,7 @@ class Network:
         limit, costs = location.daily_capacity, self.policy.costs
         if not limit:
             return 0
-        planned = self._planned.get((location.location_id, leaving.day), 0) + 1
+        planned = self.parcels_planned(location.location_id, leaving.day) + 1
         over = planned * 100 - costs.capacity_from_percent * limit
         room = (100 - costs.capacity_from_percent) * limit
         return 0 if over <= 0 else costs.capacity_minor * min(over, room) // room if room else costs.capacity_minor

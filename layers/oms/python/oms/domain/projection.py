@@ -37,6 +37,7 @@ class OpenLine:
     backordered: int = 0
     released: bool
     due_at: datetime | None = None
+    placed_at: datetime | None = None
     channel: str
     account: str
     source_version: int
@@ -119,6 +120,7 @@ def _rows(order: Order, line: Line, location_id: str | None, held: _Held) -> lis
             backordered=backordered[sku],
             released=bool(units) and held.released,
             due_at=(order.deliver_by or order.promised_by or order.ship_by) if units else None,
+            placed_at=order.placed_at if units else None,
             channel=order.channel,
             account=order.account,
             source_version=order.version,
@@ -128,4 +130,6 @@ def _rows(order: Order, line: Line, location_id: str | None, held: _Held) -> lis
 
 
 def _closed(order: Order, row: OpenLine) -> OpenLine:
-    return replace(row, quantity=0, backordered=0, released=False, due_at=None, source_version=order.version)
+    return replace(
+        row, quantity=0, backordered=0, released=False, due_at=None, placed_at=None, source_version=order.version
+    )

@@ -39,8 +39,8 @@ def promised(order: Order, plan: RoutingPlan) -> tuple[dict[str, Any], list[Happ
     if plan.deliver_by is None:
         return {}, []
     if order.promised_by is None:
-        original = order.original_promised_by or plan.deliver_by
-        return {"promised_by": plan.deliver_by, "original_promised_by": original}, []
+        last = max([plan.deliver_by, *_on_its_way(order)])
+        return {"promised_by": last, "original_promised_by": order.original_promised_by or last}, []
     if plan.deliver_by <= order.promised_by:
         return {}, []
     cause = _cause(order)
@@ -48,6 +48,15 @@ def promised(order: Order, plan: RoutingPlan) -> tuple[dict[str, Any], list[Happ
     original = order.original_promised_by or order.promised_by
     facts = {"promised_by": plan.deliver_by, "original_promised_by": original}
     return facts, [(EventType.PROMISE_CHANGED, news)]
+
+
+def _on_its_way(order: Order) -> list[datetime]:
+    """By when that arrives of the order which was given to locations before."""
+    return [
+        one.deliver_by
+        for one in order.fulfillments
+        if one.deliver_by and any(line.open or line.picked or line.shipped for line in one.lines)
+    ]
 
 
 def _cause(order: Order) -> PromiseCause:

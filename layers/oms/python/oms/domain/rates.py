@@ -241,11 +241,6 @@ class Tariff:
         object.__setattr__(self, "flat_grams", self.breaks[0])
         object.__setattr__(self, "rise", _rise(self))
 
-    @property
-    def slope(self) -> float:
-        """Minor units per gram s with price >= floor_minor + s * grams: 0, for the lightest step is flat."""
-        return 0.0
-
     def price_minor(self, grams: int, cm3: int, needs: frozenset[Capability]) -> int | None:
         """What a parcel of this weight and volume with these needs costs; None: too heavy."""
         if self.dim_cm3_per_kg and cm3 * _GRAMS_PER_KG > grams * self.dim_cm3_per_kg:

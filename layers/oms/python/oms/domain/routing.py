@@ -92,14 +92,13 @@ def route(order: Order, network: Network, stock: Stock) -> RoutingPlan:
     """
     if not open_lines(order):
         return RoutingPlan()
-    refusal: NoRoute | OutOfStock = NoRoute({})
+    laxest: Problem | None = None
     for rules in ever_laxer(network.policy):
-        problem = pose(order, network, stock, rules)
-        solution = _solved(problem.instance)
+        laxest = pose(order, network, stock, rules)
+        solution = _solved(laxest.instance)
         if solution is not None:
-            return plan_of(order, network, problem, solution)
-        refusal = _refusal(order, network, stock, problem)
-    raise refusal
+            return plan_of(order, network, laxest, solution)
+    raise _refusal(order, network, stock, laxest) if laxest else NoRoute({})
 
 
 def plan_of(

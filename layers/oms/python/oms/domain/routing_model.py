@@ -44,13 +44,11 @@ class Offer:
     preference_minor: int = 0
     fixed_minor: int = field(init=False)
     floor_minor: int = field(init=False)
-    slope: float = field(init=False)
 
     def __post_init__(self) -> None:
         fixed = self.handling_minor + self.capacity_minor + self.late_minor + self.preference_minor
         object.__setattr__(self, "fixed_minor", fixed)
         object.__setattr__(self, "floor_minor", fixed + (self.tariff.floor_minor if self.tariff else 0))
-        object.__setattr__(self, "slope", self.tariff.slope if self.tariff else 0.0)
 
     def price_minor(self, grams: int, cm3: int, needs: frozenset[Capability]) -> int | None:
         """What a parcel of these contents costs, the work per unit apart; None where it is too heavy."""

@@ -108,7 +108,10 @@ def _plain(kind: type, value: Any, path: str, problems: list[Problem]) -> Any:
     accepted, called = _PLAIN[kind]
     if not isinstance(value, accepted) or isinstance(value, bool):
         return _refuse(path, f"must be {called}", problems)
-    return kind(value)
+    try:
+        return kind(value)
+    except OverflowError:  # a whole number that no fraction can hold
+        return _refuse(path, f"must be {called}", problems)
 
 
 _PLAIN: dict[type, tuple[tuple[type, ...], str]] = {

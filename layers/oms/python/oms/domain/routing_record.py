@@ -322,7 +322,13 @@ class _Recording:
                 reason = self._why_absent(location_id) if choosy else Ineligible.NO_STOCK
                 reason = reason if location_id in self.problem.offers else Ineligible.TOO_LATE
                 by_reason.setdefault(reason.value, []).append(location_id)
+        without = by_reason.get(Ineligible.NO_STOCK, [])
+        if len(without) > MAX_ELIMINATED_TOLD:  # whose stock is told is named with its reason
+            without.sort(key=self._has_nothing)
         return by_reason
+
+    def _has_nothing(self, location_id: str) -> bool:
+        return not any(column.get(location_id) for column in self.columns)
 
     def _why_absent(self, location_id: str) -> Ineligible:
         """Why a location that may ship the order has room for nothing of it."""

@@ -21,10 +21,10 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from math import ceil, inf
 
-from oms.domain.rates import Tariff
 from oms.domain.routing_growth import Growth, plant_bound
 from oms.domain.routing_loads import Having, Load, Loads, first_site
-from oms.domain.routing_model import Instance, Offer, Parcel, Site, Solution
+from oms.domain.routing_measures import floor_of, is_coverable, rarest_first, tariffs_of
+from oms.domain.routing_model import Instance, Parcel, Site, Solution
 from oms.domain.routing_partition import Column, Partition, Work
 
 WORK_LIMIT = 150_000
@@ -63,15 +63,16 @@ class Search:
     """One search. Sites are taken by their lowest price, items in the order of `rank`, the rarest first."""
 
     def __init__(self, instance: Instance, work_limit: int) -> None:
-        floors = [_floor(site.offers) for site in instance.sites]
+        floors = [floor_of(site.offers) for site in instance.sites]
         by_floor = sorted(range(len(floors)), key=floors.__getitem__)
         self.sites = [instance.sites[at] for at in by_floor]
         self.floors = [floors[at] for at in by_floor]
         pieces = sum([item.pieces for item in instance.items])
         self.max_parcels = min(instance.max_parcels, len(floors), pieces)
+        self._items = instance.items
         self.work = Work(work_limit)
         rooms = list(zip(*[site.room for site in self.sites], strict=True)) or [()] * len(instance.items)
-        self.rank = _rarest_first(rooms)
+        self.rank = rarest_first(rooms)
         self.having = Having([rooms[at] for at in self.rank])
         self.loads = Loads([instance.items[at] for at in self.rank])
         self._stocked: dict[tuple[str, int], int] = {}
@@ -162,7 +163,7 @@ class Search:
             useful |= sites
         self.lowest = [self.floors[at] for at in _numbers(useful, self.max_parcels)]
         self._unit = min([site.unit_minor for site in self.sites])
-        self._tariffs = _tariffs(self.sites)
+        self._tariffs = tariffs_of(self.sites)
         self._rise = min([tariff.rise for tariff, _ in self._tariffs])
         self._flat = max([tariff.flat_grams for tariff, _ in self._tariffs])
 
@@ -178,6 +179,8 @@ class Search:
 
     def _several_parcels(self) -> float:
         """Looks for a better plan of several parcels; returns what no plan of several costs less than."""
+        if not self.plan and not is_coverable(self._items, self.sites, self.max_parcels):
+            return self.cost
         loads = self.loads.listed(self.having, MANY_LOADS)
         if loads is None:
             self.step = Step.GROWN
@@ -341,33 +344,6 @@ class Search:
         for number, count in self.loads.parts(column.code):
             pieces[self.rank[number]] = count
         return Parcel(site=site, offer=site.offers[at], pieces=tuple(pieces), cost_minor=column.cost)
-
-
-_FREE = Tariff(breaks=(0,), prices=(0,), extra_kg_minor=0)
-"""What ships nothing."""
-
-
-def _tariffs(sites: Sequence[Site]) -> list[tuple[Tariff, int]]:
-    """The tariffs of all offers, each with the least that is added to it anywhere."""
-    used: dict[int, tuple[Tariff, int]] = {}
-    for site in sites:
-        for offer in site.offers:
-            tariff, fixed = offer.tariff, offer.fixed_minor
-            key = id(tariff)
-            if key not in used or fixed < used[key][1]:
-                used[key] = tariff or _FREE, fixed
-    return list(used.values())
-
-
-def _floor(offers: Sequence[Offer]) -> int:
-    """The least that a parcel by any of these costs, whatever is in it."""
-    return offers[0].floor_minor if len(offers) == 1 else min([offer.floor_minor for offer in offers])
-
-
-def _rarest_first(rooms: Sequence[Sequence[int]]) -> list[int]:
-    """The places of the items, those that fewest sites have first."""
-    missing = [-room.count(0) for room in rooms]
-    return sorted(range(len(rooms)), key=missing.__getitem__)
 
 
 def _numbers(sites: int, most: int | None = None) -> Iterator[int]:

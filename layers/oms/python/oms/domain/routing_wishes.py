@@ -10,6 +10,7 @@ from enum import StrEnum
 from oms.domain.calendars import opening_times
 from oms.domain.errors import NoRoute, OutOfStock
 from oms.domain.network import Destination, Ineligible, segments_of
+from oms.domain.promise import late_days
 from oms.domain.routing import route
 from oms.domain.routing_policy import Relaxation
 from oms.domain.routing_replay import Replay, needed
@@ -77,7 +78,7 @@ def _cheaper(replay: Replay, location_id: str, plan: Sequence[ParcelTerms]) -> t
     if 0 < least <= parcel.cost_minor:
         text = f"its parcel must cost {money(least, replay.decision.currency)} less"
         wishes.append(Wish(code=WishCode.CHEAPER, text=text, amount_minor=least))
-    if parcel.late_days and parcel.late_minor >= least:
+    if 0 < least <= parcel.late_minor:
         days = -(-least * parcel.late_days // parcel.late_minor)
         text = f"its parcel must arrive {days} day{'s' if days > 1 else ''} earlier"
         wishes.append(Wish(code=WishCode.EARLIER_DELIVERY, text=text, days=days))
@@ -148,7 +149,7 @@ def _in_time(replay: Replay, location_id: str) -> tuple[Wish, ...]:
     arrives = _arrives(replay, location_id)
     if promised_by is None or arrives is None:
         return ()
-    days = max(1, -(-(arrives - promised_by) // timedelta(days=1)))
+    days = max(1, late_days(arrives, promised_by))
     text = f"it would arrive {arrives:%Y-%m-%d %H:%M}, promised {promised_by:%Y-%m-%d %H:%M} (UTC)"
     wishes = [Wish(code=WishCode.EARLIER_DELIVERY, text=text, days=days)]
     until = _last_release(replay, location_id, promised_by)

@@ -17,10 +17,12 @@ REASONS: Mapping[str, str] = {
     Ineligible.NO_RATE: "none of its carriers has a rate from there to {region}",
     Ineligible.NO_SERVICE: "none of its carriers has a service for {service_level}",
     Ineligible.NO_EXCHANGE_RATE: "its carriers' prices are in a currency the routing policy has no exchange rate for",
+    Ineligible.NO_CAPACITY: "it makes no parcels, or all its days were full",
     Ineligible.EXCLUDED: "it had refused the lines before, or was short of them",
     Ineligible.CANNOT_HANDLE: "it can't handle {needs}",
     Ineligible.TOO_LATE: "it would have missed the promised day",
     Ineligible.NO_STOCK: "it had not enough of any line",
+    Ineligible.NOT_TOGETHER: "lines that must stay together fit nowhere together",
     Ineligible.TOO_MANY_PARCELS: "no plan with so few parcels used it",
 }
 """By reason code, said of a location."""
@@ -33,6 +35,7 @@ WISHES: Mapping[str, str] = {
     Ineligible.NO_RATE: "a rate card of one of its carriers must have a zone for {region}",
     Ineligible.NO_SERVICE: "a rate card of one of its carriers must have a service for {service_level}",
     Ineligible.NO_EXCHANGE_RATE: "costs.exchange_rates of the routing policy must name that currency",
+    Ineligible.NO_CAPACITY: "daily_capacity of the location must leave room on a day",
     Ineligible.EXCLUDED: "the lines must be free to ship from it again",
     Ineligible.CANNOT_HANDLE: "capabilities of the location must name {needs}",
 }

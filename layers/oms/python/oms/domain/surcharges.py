@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from oms.domain.order import Capability, ShipTo
-from oms.domain.zones import area_of
+from oms.domain.zones import area_of, is_country
 
 MAX_GRAMS = 1_000_000
 _WHOLE = 10_000
@@ -39,6 +39,8 @@ class Surcharge:
             raise ValueError(f"surcharge {self.name}: amount_minor or basis_points must be above zero, neither below")
         if self.over_grams is not None and not 0 < self.over_grams <= MAX_GRAMS:
             raise ValueError(f"surcharge {self.name}: over_grams must be from 1 to {MAX_GRAMS}")
+        if not all(is_country(country) for country in self.countries):
+            raise ValueError(f"surcharge {self.name}: countries must be two capitals each (ISO 3166)")
         if self.postal_prefixes and len(self.countries) != 1:
             raise ValueError(f"surcharge {self.name}: postal_prefixes must come with the one country they are of")
         if any(not prefix or prefix != area_of(prefix) for prefix in self.postal_prefixes):

@@ -40,6 +40,8 @@ class ZoneRow:
                 raise ValueError(f"{name} must be given")
         if "#" in self.table:
             raise ValueError("table must not contain #")
+        if not is_country(self.country):
+            raise ValueError("country must be two capitals (ISO 3166)")
         _require_area(self.origin, "origin")
         if not 0 < len(self.ranges) <= MAX_RANGES:
             raise ValueError(f"ranges must be given, at most {MAX_RANGES}")
@@ -85,6 +87,11 @@ class ZoneTable:
 def area_of(postal_code: str) -> str:
     """A postal code as areas are written: capitals, without spaces and hyphens."""
     return postal_code.replace(" ", "").replace("-", "").upper()
+
+
+def is_country(text: str) -> bool:
+    """Whether this is how addresses name a country: two capitals (ISO 3166). Another spelling would never be met."""
+    return len(text) == 2 and text.isascii() and text.isalpha() and text.isupper()
 
 
 def stretches(ranges: dict[str, int]) -> list[_Stretch]:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 KEPT_DAYS = 30
 """Days that a row is kept after its own."""
 
-MAX_DAYS_READ = 10_000
-"""Rows of one reading: a thousand locations over ten days."""
+MAX_DAYS_READ = 22_000
+"""Rows of one reading: two thousand locations over eleven days."""
 
 
 class CapacityStore:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from oms.domain.availability_rules import AvailabilityRules
 from oms.domain.catalog import ChannelAccount, Location, Policy, Product
 from oms.domain.errors import InvariantBroken, Throttled
@@ -120,7 +122,7 @@ class SettingsStore:
 
     def zone_tables(self) -> dict[str, ZoneTable]:
         """Every zone table, by name."""
-        return self._all("zone_table", lambda items: tables_of(from_document(ZoneRow, item) for item in items)) or {}
+        return self._all("zone_table", lambda items: tables_of(_setting(ZoneRow, item) for item in items)) or {}
 
     def channel_account(self, channel: str, account: str) -> ChannelAccount | None:
         """The account of a channel, or None when it was never set up."""
@@ -167,12 +169,21 @@ class SettingsStore:
         item = self.table.get({"kind": kind, "name": name}, consistent=False)
         if item is None:
             return None  # not kept: what is set up now must work now
-        return self._kept.put(f"{kind}/{name}", from_document(shape, item))
+        return self._kept.put(f"{kind}/{name}", _setting(shape, item))
 
 
 def _rate_card(item: dict[str, Any]) -> RateCard:
     """The card of an item named `<name>#<version>`. Raises InvariantBroken for another name."""
     name, _, version = item["name"].rpartition("#")
-    if not version.isdigit():
+    if not (version.isascii() and version.isdigit()):
         raise InvariantBroken(f"settings: rate_card {item['name']!r} is not named <name>#<version>")
-    return from_document(RateCard, item | {"name": name, "version": int(version)})
+    return _setting(RateCard, item, name=name, version=int(version))
+
+
+def _setting(shape: type[T], item: dict[str, Any], **parts: Any) -> T:
+    """What an item of `settings` says, with other `parts` of it where given. Raises InvariantBroken naming the item:
+    routing by the others alone would be wrong without anybody noticing."""
+    try:
+        return from_document(shape, item | parts)
+    except msgspec.ValidationError as error:
+        raise InvariantBroken(f"settings: {item['kind']} {item['name']!r} can't be read: {error}") from error

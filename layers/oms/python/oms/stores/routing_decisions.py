@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oms.domain.errors import Retryable, Throttled
@@ -24,6 +25,9 @@ MAX_ROUNDS = 5
 WRITERS = 8
 """Calls at the same time."""
 
+MAX_STOCK_BYTES = 200_000
+"""Of the stock a decision saw; a row holds 400 KB."""
+
 MAX_LISTED = 100
 """Decisions of one order that are read, the newest."""
 
@@ -42,8 +46,9 @@ class RoutingDecisionsStore:
         self.table = Table(client, f"{table_prefix}routing_decisions")
 
     def keep(self, decisions: Iterable[Decision]) -> list[Unkept]:
-        """Writes them all, side by side; tells of those that could not be."""
-        rows = list({(one.order_id, one.decision_id): one for one in decisions}.values())
+        """Writes them all, side by side; tells of those that could not be. What is too large for a row is told without
+        the stock it saw, which is all that can be."""
+        rows = [_fitting(one) for one in {(one.order_id, one.decision_id): one for one in decisions}.values()]
         batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
         if len(batches) <= 1:
             return [unkept for batch in batches if (unkept := self._write(batch))]
@@ -75,6 +80,11 @@ class RoutingDecisionsStore:
             return Unkept([one.order_id for one in decisions], error)
         left = [row["PutRequest"]["Item"]["order_id"]["S"] for row in request[self.table.name]]
         return Unkept(left, Throttled(f"{self.table.name}: rows left unwritten"))
+
+
+def _fitting(decision: Decision) -> Decision:
+    units = sum(len(told) for told in decision.stock.values())
+    return replace(decision, stock={}) if units > MAX_STOCK_BYTES else decision
 
 
 def _decision(item: dict[str, Any]) -> Decision:

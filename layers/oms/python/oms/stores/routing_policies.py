@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from botocore.exceptions import ClientError
 
-from oms.domain.errors import Throttled, WriteConflict
+from oms.domain.errors import InvariantBroken, Throttled, WriteConflict
 from oms.domain.policy_versions import PolicyVersion, Written
 from oms.stores.documents import to_document
 from oms.stores.table import MAX_PAGES, ConditionFailedError, Table, our_errors
@@ -122,8 +122,11 @@ def row_name(version: int) -> str:
 
 def decode(item: Mapping[str, Any]) -> PolicyVersion:
     """The version of a stored row, its policy with the same number; percentages lie there as text. Raises
-    msgspec.ValidationError."""
-    version = msgspec.convert(item, PolicyVersion, strict=False)
+    InvariantBroken naming the row."""
+    try:
+        version = msgspec.convert(item, PolicyVersion, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvariantBroken(f"settings: {KIND} {item.get('name')!r} can't be read: {error}") from error
     return replace(version, document=replace(version.document, version=version.version))
 
 

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 MAX_ROUNDS = 20
 """Rounds of plan and commit: an order with the most lines takes 13, the rest is for conflicts."""
 
+MAX_EXCHANGES = 2
+"""Rounds in which the batch's plans are exchanged, seconds each for a large one; later ones are left to conflicts."""
+
 MAX_NARROWINGS = 5
 """Times an order that is short is routed with less and less of it, before it waits as it is."""
 
@@ -140,11 +143,13 @@ class Allocation:
             return
         context = Context(now=now, actor=ACTOR, policy=self.sourcing.settings.policy())
         view = self.sourcing.look(batch.open.values(), now)
-        for _ in range(MAX_ROUNDS):
-            changes = self._plan(batch, view, context)
+        for number in range(MAX_ROUNDS):
+            changes = self._plan(batch, view, context, together=number < MAX_EXCHANGES)
             if not changes:
                 return
             for result in self.commit.commit(self._recorded(batch, changes)):
+                # full days may lie beyond those that are read
+                view.network.see_planned({(one.location_id, one.day): one.parcels for one in result.full})
                 with batch.own_trouble(result.change.order.order_id):
                     _judge(batch, result)
             if batch.again:
@@ -164,14 +169,16 @@ class Allocation:
                 batch.again |= {move.sku for move in change.moves}
         return [change for change in changes if change.order.order_id not in lost]
 
-    def _plan(self, batch: _Batch, view: StockView, context: Context) -> list[OrderChange]:
-        """Changes of the open orders, as they stand in the queue; those without one get their answer."""
+    def _plan(self, batch: _Batch, view: StockView, context: Context, *, together: bool) -> list[OrderChange]:
+        """Changes of the open orders, as they stand in the queue; those without one get their answer. `together`:
+        their plans are exchanged where that saves."""
         planned: list[Routed | OrderChange] = []
         for order in sorted(batch.open.values(), key=queue_place):
             with batch.own_trouble(order.order_id):
                 found = self._plan_one(batch, order, view, context)
                 planned += [found] if found else []
-        better = exchange_plans([one for one in planned if isinstance(one, Routed)], view)
+        routed = [one for one in planned if isinstance(one, Routed)]
+        better = exchange_plans(routed, view) if together else {}
         changes: list[OrderChange] = []
         for one in planned:
             if isinstance(one, Routed):

@@ -108,7 +108,7 @@ class Intake:
         if order is not None:
             return order, False
         first = self._first(incoming, context, trace_id)
-        if first.order.promised_by is not None:
+        if first.order.promised_by is not None and not first.order.review:
             self._require_promise(first.order, reservation_id, context)
         if reservation_id is None:
             result = self.commit.commit_one(first)

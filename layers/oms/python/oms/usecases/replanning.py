@@ -114,5 +114,6 @@ class _Run:
         return change_until_settled(commit, order, decide).version > order.version
 
 
-def _due(row: OpenLine) -> tuple[datetime, str]:
-    return row.due_at or _NEVER, row.line_key
+def _due(row: OpenLine) -> tuple[datetime, datetime, str]:
+    """Promises are days: of those due the same day the one placed last is due last."""
+    return row.due_at or _NEVER, row.placed_at or _NEVER, row.line_key

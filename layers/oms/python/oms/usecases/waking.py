@@ -18,6 +18,7 @@ from oms.domain.errors import InvariantBroken, NoRoute, OutOfStock, Unavailable
 from oms.domain.lifecycle import AWAIT_STOCK, Answer, Wait
 from oms.domain.order import Order
 from oms.domain.routing_items import needed_units
+from oms.domain.unroutable import waits_for_route
 from oms.usecases.sourcing import StockView
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class _Left:
 
     def serves(self, order: Order | Exception | None) -> bool:
         """Whether the allocation worker would serve the order, whose units are then gone; one that is not served
-        keeps its claim. That there is no route is the worker's answer to give."""
+        keeps its claim. That there is no route is the worker's answer to give, unless such orders just wait."""
         if not isinstance(order, Order):
             return False
         if order.review or not needed_units(order):
@@ -126,7 +127,7 @@ class _Left:
         except (OutOfStock, InvariantBroken):
             return False
         except NoRoute:
-            return True
+            return not waits_for_route(self.sourcing.settings.routing_policy())
         return True
 
     def _forget(self, order: Order) -> None:

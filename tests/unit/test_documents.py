@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import subprocess
+import sys
 import types
 import typing
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum, StrEnum
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -23,6 +26,7 @@ from oms.domain.incoming import Contact
 from oms.domain.order import Order
 from oms.domain.reservations import Reservation
 from oms.domain.stock import Incoming
+from oms.stores import documents
 from oms.stores import orders as orders_module
 from oms.stores.attribute_values import from_item, to_attribute, to_item
 from oms.stores.documents import from_document, to_document
@@ -180,3 +184,35 @@ def test_an_order_gives_up_events_only_when_its_document_itself_is_too_large(mon
     assert len(store.write_actions(OrderChange(order=long))[1]) == 0
     monkeypatch.setattr(orders_module, "MAX_DOCUMENT_BYTES", size - 1)
     assert len(store.write_actions(OrderChange(order=long))[1]) == 1
+
+
+AT_ONCE = """
+import sys, threading
+sys.setswitchinterval(1e-5)
+from oms.domain.order import Order
+from oms.domain.routing_record import Decision
+from oms.stores.documents import from_document
+barrier = threading.Barrier(8)
+
+def read():
+    barrier.wait()
+    for kind in (Order, Decision):
+        try:
+            from_document(kind, {"lines": [{"line_id": "1", "sku": "A", "ordered": 1}], "fulfillments": [{}]})
+        except ValueError:
+            pass
+
+threads = [threading.Thread(target=read) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_the_first_documents_of_a_kind_may_be_read_by_several_threads_at_once() -> None:
+    layer = str(Path(documents.__file__).parents[2])
+    for _ in range(12):
+        script = [sys.executable, "-c", AT_ONCE]
+        done = subprocess.run(script, env={"PYTHONPATH": layer}, capture_output=True, check=False, timeout=60)  # noqa: S603 - ours
+        assert done.returncode == 0, done

@@ -7,10 +7,12 @@ filter by. Times are RFC 3339 UTC in whole seconds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from operator import attrgetter
+from threading import Lock
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,9 +26,24 @@ def to_document(value: Any) -> Any:
     return _PLAIN[type(value)](value)
 
 
-def from_document(kind: type[T], document: Mapping[str, Any]) -> T:
-    """The dataclass a document was made of. Raises msgspec.ValidationError naming the path of what does not fit."""
-    return msgspec.convert(document, kind)
+def from_document(kind: type[T], document: Mapping[str, Any], *, strict: bool = True) -> T:
+    """The dataclass a document was made of; unless `strict`, numbers may lie there as text. Raises
+    msgspec.ValidationError naming the path of what does not fit."""
+    if kind not in _LEARNT:
+        _learn(kind)
+    return msgspec.convert(document, kind, strict=strict)
+
+
+_LEARNT: set[type] = set()
+_LEARNING = Lock()
+
+
+def _learn(kind: type) -> None:
+    """Has msgspec work out a type and all within it, by one thread: it keeps what it has worked out half, and another
+    thread that uses it then brings the process down."""
+    with _LEARNING, suppress(msgspec.ValidationError):
+        msgspec.convert({}, kind)
+    _LEARNT.add(kind)
 
 
 def format_time(moment: datetime) -> str:

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from oms.domain.errors import InvariantBroken, Throttled, WriteConflict
 from oms.domain.policy_versions import PolicyVersion, Written
-from oms.stores.documents import to_document
+from oms.stores.documents import from_document, to_document
 from oms.stores.table import MAX_PAGES, ConditionFailedError, Table, our_errors
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def decode(item: Mapping[str, Any]) -> PolicyVersion:
     """The version of a stored row, its policy with the same number; percentages lie there as text. Raises
     InvariantBroken naming the row."""
     try:
-        version = msgspec.convert(item, PolicyVersion, strict=False)
+        version = from_document(PolicyVersion, item, strict=False)
     except msgspec.ValidationError as error:
         raise InvariantBroken(f"settings: {KIND} {item.get('name')!r} can't be read: {error}") from error
     return replace(version, document=replace(version.document, version=version.version))

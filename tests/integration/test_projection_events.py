@@ -8,14 +8,17 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from oms.domain import stock as moves
-from oms.domain.changes import StockChange
+from oms.domain.catalog import Policy
+from oms.domain.changes import Context, StockChange
 from oms.domain.events import EventType
 from oms.domain.projection import open_lines
+from oms.domain.rerouting import reroute
 from oms.runtime import clients
 from oms.stores.open_lines import OpenLinesStore
 from oms.usecases.projection import Projection
 from tests.integration.company import ADA, RENO, Worker, at, incoming, line, order_id, report, worker
 from tests.integration.stage import PREFIX, Stage, template
+from tests.unit import builders
 
 Step = Callable[[Worker], object]
 MOVED = replace(ADA, ship_to=RENO)
@@ -46,6 +49,16 @@ def take_after_the_last_bowl(made: Worker) -> None:
     made.take(incoming(2, {"BOWL": 3}))
     made.allocate(order_id(2))
     made.take(incoming(lines={"BOWL": 1}), hours=1)
+
+
+def move_west(made: Worker) -> None:
+    """Its work goes to the other warehouse before it is released."""
+    order = made.orders.get(order_id())
+    assert order is not None
+    plan = builders.plan(**{"WH-WEST": {"L1": 1}})
+    change = reroute(order, plan, 100, Context(now=at(2), actor="test", policy=Policy()))
+    assert change is not None
+    assert made.commit.commit_one(change).committed
 
 
 def release(made: Worker) -> None:
@@ -96,6 +109,10 @@ STORIES: dict[str, tuple[set[EventType], tuple[Step, ...]]] = {
     "planned anew when a count finds nothing": (
         {EventType.LINES_REPLANNED, EventType.ORDER_ALLOCATED},
         (take(lines={"MUG": 2}), allocate, lose_mugs, allocate),
+    ),
+    "moved to where it ships cheaper": (
+        {EventType.ORDER_REROUTED},
+        (take(lines={"MUG": 1}), allocate, move_west),
     ),
     "rejected by its location": (
         {EventType.FULFILLMENT_REJECTED, EventType.ORDER_RELEASED},

@@ -124,3 +124,14 @@ def test_stock_that_comes_wakes_who_has_no_route_only_where_a_person_decides(
     stage.put("settings", card | {"areas": {}, "zones": {}, "international": {"FR": 3}, "local_zone": None})
     gain(made, 5)
     assert worker().waking.wake(SKU, at(41), go_on=FOREVER) == woken
+
+
+def test_an_order_that_has_a_route_by_then_is_not_cancelled_for_having_had_none(stage: Stage) -> None:
+    activate_routing_policy(stage, unroutable="CANCEL", cancel_after_hours=48)
+    made = worker()
+    to_france(made)
+    made.allocate(order_id())
+    card = next(row for row in stage.rows("settings") if row["kind"] == "rate_card")
+    stage.put("settings", card | {"international": {"CA": 3, "FR": 3}})
+    worker().lifecycle.evaluate(order_id(), at(49))
+    assert stage.order(order_id()).status is OrderStatus.RECEIVED

@@ -142,16 +142,26 @@ class Lifecycle:
         return change_until_settled(self.commit, order, decide)
 
     def _end_wait_for_route(self, order: Order, now: datetime) -> Order:
-        """Where the policy says so and long enough has passed, what no location may ship is cancelled."""
+        """Where the policy says so and long enough has passed, what no location may ship even now is cancelled."""
         context = Context(now=now, actor=ACTOR, policy=self.sourcing.settings.policy())
         routing_policy = self.sourcing.settings.routing_policy()
 
         def decide(current: Order) -> OrderChange | None:
-            if not cancel_is_due(current, routing_policy, now):
+            if not cancel_is_due(current, routing_policy, now) or self._has_a_route(current, now):
                 return None
             return cancel_rest(current, unrouted_units(current), context, NO_ROUTE)
 
         return change_until_settled(self.commit, order, decide)
+
+    def _has_a_route(self, order: Order, now: datetime) -> bool:
+        """Whether some location may ship the order, with stock or without: what was noted may be days old."""
+        try:
+            self.sourcing.route(order, self.sourcing.look([order], now, hopeful=True))
+        except OutOfStock:
+            return True
+        except NoRoute:
+            return False
+        return True
 
     def _answer(self, order: Order, state: str, now: datetime) -> Answer | None:
         told = answer(order, state)

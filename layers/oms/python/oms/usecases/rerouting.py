@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from oms.domain.changes import Context, OrderChange
-from oms.domain.errors import InvariantBroken, Retryable
+from oms.domain.errors import InvariantBroken
 from oms.domain.order import Order, WaitingFor
 from oms.domain.rerouting import RELEASE_MARGIN, WAITING_IN, held_units, may_move, reopened, reroute
 from oms.domain.rerouting_plans import Move, with_held, worthwhile
@@ -110,8 +110,6 @@ class Rerouting:
         orders have their stock, those behind keep their plans."""
         for move, change in zip(group, changes, strict=True):
             result = self.commit.commit_one(change)
-            if result.error is not None and not isinstance(result.error, Retryable):
-                raise result.error
             if result.error is not None:
                 done.failed[move.order.order_id] = type(result.error).__name__
             if not result.committed:

@@ -36,8 +36,19 @@ $(STAMP): requirements/dev.txt layers/deps/requirements.txt
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
 	@touch $@
 
+# Prism serves vendors' own API descriptions to the tests; without node they are skipped, saying so.
+PRISM := tests/prism/node_modules/.installed
+
+$(PRISM): tests/prism/package.json tests/prism/package-lock.json
+	@mkdir -p $(@D)
+	@if command -v npm >/dev/null; then \
+		echo "Installing Prism for the tests (once; half a minute)"; \
+		npm ci --prefix tests/prism --no-audit --no-fund --loglevel=error >/dev/null || echo "Prism could not be installed: tests against vendors' descriptions are skipped"; \
+	else echo "There is no npm: tests against vendors' descriptions are skipped"; fi
+	@mkdir -p $(@D) && touch $@
+
 .PHONY: setup
-setup: $(STAMP) ## make the Python environment (the other targets do it themselves)
+setup: $(STAMP) $(PRISM) ## make the Python environment (the other targets do it themselves)
 
 .PHONY: run
 run: $(STAMP) ## start everything on this machine and run the demonstration
@@ -63,7 +74,7 @@ lint: $(STAMP) ## style, types, template
 	@$(BIN)/sam validate --lint --template-file template.yaml
 
 .PHONY: unit
-unit: $(STAMP) ## template, unit and integration tests (no server)
+unit: $(STAMP) $(PRISM) ## template, unit and integration tests (no server)
 	@echo "== template, unit and integration tests (pytest)"
 	@$(PYTEST) -n auto --dist worksteal -q tests/template tests/unit tests/integration
 

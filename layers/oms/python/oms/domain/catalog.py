@@ -85,11 +85,32 @@ class Location:
     handling_per_unit_minor: int = 0
 
 
+class Notice(StrEnum):
+    """What a channel can be told of."""
+
+    SHIPMENTS = "SHIPMENTS"
+    CANCELLATIONS = "CANCELLATIONS"
+    AVAILABILITY = "AVAILABILITY"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelAccount:
-    """One account of one channel: the currencies it may sell in (none named: any)."""
+    """One account of one channel: the currencies it may sell in (none named: any), and how it is reached.
+
+    `base_url` takes the place of the vendor's own address. Orders are pulled every `poll_seconds` (0: never), from
+    `overlap_seconds` before the last pull, and compared with the channel's over the last `reconcile_hours` (0: never).
+    `tells` is what the channel hears from us; `options` are settings that only this channel knows. Credentials are no
+    settings: they are in the secret `oms/<stage>/channels/<channel>/<account>`.
+    """
 
     currencies: tuple[str, ...] = ()
+    country: str = ""
+    base_url: str = ""
+    poll_seconds: int = 0
+    overlap_seconds: int = 300
+    reconcile_hours: int = 0
+    tells: tuple[Notice, ...] = ()
+    options: dict[str, str] = field(default_factory=dict)
 
 
 class BackorderRule(StrEnum):

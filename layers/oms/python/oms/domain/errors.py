@@ -20,6 +20,8 @@ Class names are an interface: the state machine matches on them, HTTP answers ca
     │   ├── ReservationNotFound   the order names a cart's hold that never was
     │   ├── ReservationConsumed   another order has the cart's hold already
     │   ├── PromiseNotKept        nothing arrives by the day that the order was to be promised for
+    │   ├── ChannelRefused        the channel understood what we said, and will not have it
+    │   ├── NotSupported          the channel offers no way to do this: a person does it there
     │   ├── OutOfStock            not enough stock anywhere it may ship from
     │   ├── NoRoute               stock may exist, but no location may ship it
     │   ├── InReview              a person must decide first
@@ -29,6 +31,7 @@ Class names are an interface: the state machine matches on them, HTTP answers ca
     └── Retryable                 the same request may succeed later
         ├── WriteConflict         someone else wrote first, again and again
         ├── Throttled
+        ├── CredentialsRefused    the other side does not know us any more: until a person mends it
         └── Unavailable           no answer, or the outcome is not known
 """
 
@@ -46,7 +49,11 @@ class Permanent(OmsError):
 
 
 class Retryable(OmsError):
-    """The same request may succeed later."""
+    """The same request may succeed later; not before `retry_after_seconds`, where the other side said so."""
+
+    def __init__(self, message: str = "", *, retry_after_seconds: float | None = None, **details: object) -> None:
+        super().__init__(message, **details)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class InvalidMessage(Permanent):
@@ -123,6 +130,20 @@ class PromiseNotKept(Permanent):
     first; where there are none, `details["why"]` says what is missing."""
 
 
+class ChannelRefused(Permanent):
+    """The channel understood what we said and will not have it. `status` is that of its HTTP answer, `codes` are the
+    channel's own codes for why: no text of the answer is kept, it may hold people's data."""
+
+    def __init__(self, message: str, *, status: int, codes: tuple[str, ...] = ()) -> None:
+        super().__init__(message, status=status, codes=list(codes))
+        self.status = status
+        self.codes = codes
+
+
+class NotSupported(Permanent):
+    """The channel offers no way to do this; the message says what a person has to do there."""
+
+
 class OutOfStock(Permanent):
     """Not enough stock at the locations the order may ship from. `shortages` maps sku to missing units."""
 
@@ -161,6 +182,10 @@ class WriteConflict(Retryable):
 
 class Throttled(Retryable):
     """The service asked us to slow down."""
+
+
+class CredentialsRefused(Retryable):
+    """The other side refuses our credentials. Nothing is lost: what was to be done is tried again and again."""
 
 
 class Unavailable(Retryable):

@@ -59,8 +59,11 @@ class Contact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingLine:
-    """One line of the channel's order. `current_quantity` is what is left of `quantity` after edits and cancels;
-    lines with the same `together` mark are to ship from one location."""
+    """One line of the channel's order. `sku` is what the channel calls it, until intake finds it in `listings`.
+
+    `current_quantity` is what is left of `quantity` after edits and cancels; lines with the same `together` mark are
+    to ship from one location.
+    """
 
     line_id: str
     sku: str
@@ -78,7 +81,9 @@ class IncomingLine:
 class IncomingOrder:
     """An order as its channel has it now; `cancelled_at` set means the channel cancelled all of it.
 
-    `pickup_location_id`: where the customer chose to collect it. `promised_by`: what the customer was told already.
+    `pickup_location_id`: where the customer chose to collect it. `promised_by`: what the customer was told already;
+    `ship_by` and `deliver_by`: what the marketplace demands. `cancel_requested`: why the buyer asks to cancel, empty
+    where nobody does. `presentment_*`: the total as the customer paid it, where that was in another currency.
     """
 
     channel: str
@@ -100,6 +105,11 @@ class IncomingOrder:
     method: Method = Method.SHIP
     pickup_location_id: str | None = None
     promised_by: datetime | None = None
+    ship_by: datetime | None = None
+    deliver_by: datetime | None = None
+    cancel_requested: str = ""
+    presentment_currency: str = ""
+    presentment_total_minor: int = 0
     external_ids: dict[str, str] = field(default_factory=dict)
     contact: Contact = field(default_factory=Contact)
 

@@ -167,14 +167,15 @@ def _review(
 
 
 def totals_difference(incoming: IncomingOrder) -> int:
-    """The channel's total less goods + shipping + tax (unless in the prices) + tip - discounts, in minor units.
+    """The channel's total less goods + shipping + fees + tax (unless in the prices) + tip - discounts, in minor units.
 
     0 on an order that adds up. Goods are counted from the lines, not taken from the channel's own subtotal.
     """
     totals = incoming.totals
     goods = sum(line.unit_price_minor * line.quantity for line in incoming.lines)
     tax = 0 if incoming.prices_include_tax else totals.tax_minor
-    return totals.total_minor - (goods + totals.shipping_minor + tax + totals.tip_minor - totals.discounts_minor)
+    charged = goods + totals.shipping_minor + totals.fees_minor + tax + totals.tip_minor
+    return totals.total_minor - (charged - totals.discounts_minor)
 
 
 def in_whole_seconds(incoming: IncomingOrder) -> IncomingOrder:

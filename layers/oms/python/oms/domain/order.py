@@ -160,13 +160,15 @@ class ShippingLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """The channel's totals, in minor units: goods - discounts + shipping + tip + tax (unless in the prices) = total."""
+    """The channel's totals, in minor units: goods - discounts + shipping + fees + tip + tax (unless in the prices) =
+    total. Fees are what else the channel charged: duties, handling, gift wrap."""
 
     goods_minor: int = 0
     discounts_minor: int = 0
     shipping_minor: int = 0
     tax_minor: int = 0
     tip_minor: int = 0
+    fees_minor: int = 0
     total_minor: int = 0
 
 

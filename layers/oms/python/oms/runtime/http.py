@@ -1,23 +1,56 @@
-"""The one HTTP client: short time-outs, no redirects, bounded answers, nothing of them in logs."""
+"""The one HTTP client: short time-outs, no redirects, bounded answers, few retries. Logs hear host, path and status."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from urllib.parse import urlsplit
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import SplitResult, urlsplit
 
 import urllib3
 
 from oms.domain.errors import Unavailable
+from oms.runtime.functions import logger
 
 CONNECT_SECONDS = 3
 READ_SECONDS = 10
+MAX_ANSWER_BYTES = 8_000_000
+MAX_TRIES = 3
+"""Tries of a request that changes nothing. One that may change something is sent once: its caller knows what to do."""
+
+PAUSE_SECONDS = 0.2
+_SAFE = frozenset({"GET", "HEAD"})
+_TRY_AGAIN = frozenset({502, 503, 504})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 
 
-class HttpClient:
-    """Posts JSON. Plain http is spoken to this very machine only, and only where `allow_loopback` says so."""
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """An answer of whatever status. Header names are in lower case. It does not show its content: that may be
+    people's data, and what shows gets into logs."""
 
-    def __init__(self, *, allow_loopback: bool = False) -> None:
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def retry_after_seconds(self) -> float | None:
+        """What `Retry-After` says, in seconds or as a date (RFC 9110, 10.2.3); None where it says nothing."""
+        text = self.headers.get("retry-after", "").strip()
+        if not text:
+            return None
+        try:
+            return max(0.0, float(text))
+        except ValueError:
+            return _seconds_until(text)
+
+
+class HttpClient:
+    """Speaks HTTPS. Plain http is spoken to this very machine only, and only where `allow_loopback` says so."""
+
+    def __init__(self, *, allow_loopback: bool = False, sleep: Callable[[float], None] = time.sleep) -> None:
         self._pool = urllib3.PoolManager(
             num_pools=50,
             maxsize=10,
@@ -25,21 +58,70 @@ class HttpClient:
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
         )
         self._allow_loopback = allow_loopback
+        self._sleep = sleep
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Posts a body and wants a 2xx answer. Raises Unavailable for anything else."""
-        self._check(url)
-        try:
-            answer = self._pool.request("POST", url, body=body, headers=dict(headers), redirect=False)
-        except urllib3.exceptions.HTTPError as error:
-            raise Unavailable(f"no answer: {type(error).__name__}") from error
+        answer = self.request("POST", url, body=body, headers=headers)
         if not 200 <= answer.status < 300:
             raise Unavailable(f"answered {answer.status}")
 
-    def _check(self, url: str) -> None:
+    def request(
+        self, method: str, url: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> HttpAnswer:
+        """Sends a request and returns the answer, whatever its status.
+
+        What changes nothing is tried again after a broken connection or a 502, 503, 504 that names no time.
+        Raises Unavailable without an answer, with one that is too large, or for an address that is not spoken to.
+        """
+        parts = self._check(url)
+        answer = self._tried(method, url, body, headers or {})
+        if answer.status >= 400:
+            told = {"method": method, "host": parts.hostname, "path": parts.path, "status": answer.status}
+            logger.warning("not answered well", extra=told)
+        return answer
+
+    def _tried(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> HttpAnswer:
+        tries = MAX_TRIES if method in _SAFE else 1
+        for left in range(tries - 1, -1, -1):
+            try:
+                answer = self._once(method, url, body, headers)
+            except urllib3.exceptions.HTTPError as error:
+                if not left:
+                    raise Unavailable(f"no answer: {type(error).__name__}") from error
+            else:
+                if not left or answer.status not in _TRY_AGAIN or answer.retry_after_seconds is not None:
+                    return answer
+            self._sleep(PAUSE_SECONDS * (tries - left))
+        raise Unavailable("no answer")
+
+    def _once(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> HttpAnswer:
+        answer = self._pool.request(
+            method, url, body=body, headers=dict(headers), redirect=False, preload_content=False
+        )
+        try:
+            content = answer.read(MAX_ANSWER_BYTES + 1, decode_content=True)
+        finally:
+            answer.release_conn()
+        if len(content) > MAX_ANSWER_BYTES:
+            raise Unavailable(f"answered more than {MAX_ANSWER_BYTES} bytes")
+        return HttpAnswer(answer.status, {name.lower(): text for name, text in answer.headers.items()}, content)
+
+    def _check(self, url: str) -> SplitResult:
         parts = urlsplit(url)
         loopback = parts.hostname in _LOOPBACK
         if parts.scheme == "https" and not loopback:
-            return
+            return parts
         if not (loopback and self._allow_loopback and parts.scheme in ("http", "https")):
             raise Unavailable("only https to another machine is spoken")
+        return parts
+
+
+def _seconds_until(text: str) -> float | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        return None
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

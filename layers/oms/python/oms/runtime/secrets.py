@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from oms.domain.errors import Throttled, Unauthorized, Unavailable
+from oms.domain.errors import CredentialsRefused, Throttled, Unauthorized, Unavailable
 from oms.runtime.service_errors import as_retryable, error_code
 
 if TYPE_CHECKING:
@@ -75,6 +75,19 @@ class Secrets:
         if self._asked_again(name) and check(self._signing_secrets(name)):
             return
         raise Unauthorized("the signature does not fit")
+
+    def credentials(self, kind: str, *names: str, anew: bool = False) -> Mapping[str, str]:
+        """What `oms/<stage>/<kind>/<names>` holds as `{"credentials": {"…": "…"}}`, read anew if asked to.
+
+        Raises CredentialsRefused where there are none, Throttled or Unavailable when that is not known now.
+        """
+        name = "/".join((kind, *names))
+        if anew and name in self._remembered:
+            self._asked_again(name)
+        found = _credentials(self._text(name) or "")
+        if not found:
+            raise CredentialsRefused(f'secret {name} needs the form {{"credentials": {{"…": "…"}}}}')
+        return found
 
     def text(self, name: str) -> str:
         """A secret of our own that is one plain text, `oms/<stage>/<name>`.
@@ -139,6 +152,16 @@ class Secrets:
             raise as_retryable(error, "Secrets Manager") from error
         except BotoCoreError as error:
             raise as_retryable(error, "Secrets Manager") from error
+
+
+def _credentials(text: str) -> dict[str, str]:
+    """The credentials in a secret's text; none when it has another form."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return {}
+    found = content.get("credentials") if isinstance(content, dict) else None
+    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
 
 
 def _listed(text: str) -> tuple[str, ...]:

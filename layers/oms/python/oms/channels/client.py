@@ -1,0 +1,216 @@
+"""The account of a channel as its module calls it: signed in, within its limits, errors in our words.
+
+What a channel answers is read by its module; nothing of an answer's text gets into an error, which gets into logs.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+from oms.domain.catalog import ChannelAccount
+from oms.domain.errors import ChannelRefused, CredentialsRefused, NotFound, Throttled, Unavailable
+from oms.runtime.http import HttpAnswer, HttpClient
+
+LONGEST_WAIT_SECONDS = 2.0
+"""A worker waits no longer for its turn; what must wait longer comes again later."""
+
+MAX_TURNS = 5
+EXPIRES_EARLY_SECONDS = 60.0
+"""A token is not used any more this long before it expires."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How often an operation may be called by one account: `per_second` on average, `burst` at once. `rate_header`
+    names the header in which answers tell the rate that is true now."""
+
+    name: str
+    per_second: float
+    burst: int
+    rate_header: str = ""
+
+
+class Limits(Protocol):
+    """Whose turn it is, across all workers. Buckets are named `<channel>#<account>#<operation>`."""
+
+    def take(self, bucket: str, limit: Limit) -> float:
+        """Takes a turn and returns 0, or takes none and returns the seconds until there is one."""
+        ...
+
+    def learn(self, bucket: str, limit: Limit, per_second: float) -> None:
+        """The channel said that its limit is another than we thought."""
+        ...
+
+    def close(self, bucket: str, limit: Limit, seconds: float) -> None:
+        """The channel wants nobody to call for so long."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A token and how many seconds it is good for."""
+
+    text: str
+    seconds: float
+
+
+Credentials = Callable[[bool], Mapping[str, str]]
+"""The account's credentials, read anew if asked to. Raises CredentialsRefused where there are none."""
+
+Headers = Callable[["ChannelApi"], Mapping[str, str]]
+
+
+@dataclass(slots=True)
+class ChannelApi:
+    """One account of one channel. Make one per worker: it remembers tokens until they expire.
+
+    `clock` counts seconds and never goes back, `now` is the time of day.
+    """
+
+    channel: str
+    account: str
+    settings: ChannelAccount
+    http: HttpClient
+    limits: Limits
+    read_credentials: Credentials
+    now: Callable[[], datetime]
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    _tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+    @property
+    def credentials(self) -> Mapping[str, str]:
+        """What the account signs in with. Raises CredentialsRefused where there is nothing."""
+        return self.read_credentials(False)
+
+    def option(self, name: str, default: str = "") -> str:
+        """A setting that only this channel knows."""
+        return self.settings.options.get(name, default)
+
+    def token(self, name: str, obtain: Callable[[], AccessToken]) -> str:
+        """The token of this name, obtained anew once it is about to expire."""
+        text, until = self._tokens.get(name, ("", 0.0))
+        if self.clock() < until:
+            return text
+        got = obtain()
+        self._tokens[name] = (got.text, self.clock() + got.seconds - EXPIRES_EARLY_SECONDS)
+        return got.text
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        limit: Limit,
+        headers: Headers,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        form: Mapping[str, str] | None = None,
+        expired: frozenset[int] = frozenset({401}),
+    ) -> HttpAnswer:
+        """Calls the channel and returns its 2xx answer; `body` goes as JSON, `form` as a form.
+
+        `headers` are asked for once more, after tokens and credentials were forgotten, when the answer's status is one
+        of `expired`: both may have been changed. Raises NotFound, ChannelRefused, or Retryable: Throttled,
+        CredentialsRefused, Unavailable.
+        """
+        full_url = f"{url}?{urlencode(query)}" if query else url
+        answer = self._turn(method, full_url, limit, headers, body, form)
+        if answer.status in expired:
+            self._tokens.clear()
+            self.read_credentials(True)
+            answer = self._turn(method, full_url, limit, headers, body, form)
+        return self._judged(answer, limit, expired)
+
+    def _turn(self, method: str, url: str, limit: Limit, headers: Headers, body: Any, form: Any) -> HttpAnswer:
+        sent, content = _content(body, form)
+        signed = {**headers(self), **content}
+        self._wait(limit)
+        answer = self.http.request(method, url, body=sent, headers=signed)
+        told = _number(answer.headers.get(limit.rate_header.lower(), ""))
+        if told > 0:
+            self.limits.learn(self._bucket(limit), limit, told)
+        return answer
+
+    def _wait(self, limit: Limit) -> None:
+        seconds = 0.0
+        for _ in range(MAX_TURNS):
+            seconds = self.limits.take(self._bucket(limit), limit)
+            if not seconds:
+                return
+            if seconds > LONGEST_WAIT_SECONDS:
+                break
+            self.sleep(seconds)
+        raise Throttled(f"{self.channel}#{self.account}: {limit.name} is used up", retry_after_seconds=seconds)
+
+    def _judged(self, answer: HttpAnswer, limit: Limit, expired: frozenset[int]) -> HttpAnswer:
+        if 200 <= answer.status < 300:
+            return answer
+        what = f"{self.channel}#{self.account}: {limit.name} answered {answer.status}"
+        if answer.status == 429:
+            seconds = answer.retry_after_seconds or 1 / limit.per_second
+            self.limits.close(self._bucket(limit), limit, seconds)
+            raise Throttled(what, retry_after_seconds=seconds)
+        if answer.status in expired or answer.status in (401, 403):
+            raise CredentialsRefused(what)
+        if answer.status == 404:
+            raise NotFound(what)
+        if answer.status == 408 or answer.status >= 500:
+            raise Unavailable(what, retry_after_seconds=answer.retry_after_seconds)
+        raise ChannelRefused(what, status=answer.status, codes=error_codes(answer))
+
+    def _bucket(self, limit: Limit) -> str:
+        return f"{self.channel}#{self.account}#{limit.name}"
+
+
+def error_codes(answer: HttpAnswer) -> tuple[str, ...]:
+    """The codes in an error answer: the values of `code`, `errorId` and `error`, wherever they stand, if they are
+    short words or numbers. Never a text: those may quote what we sent."""
+    try:
+        content = json.loads(answer.body)
+    except ValueError:
+        return ()
+    return tuple(dict.fromkeys(_codes(content)))[:10]
+
+
+def decimal_json(answer: HttpAnswer) -> Any:
+    """The answer's JSON with exact amounts. Raises Unavailable when it is none: somebody else answered."""
+    try:
+        return json.loads(answer.body, parse_float=Decimal)
+    except ValueError as error:
+        raise Unavailable("the answer is no JSON") from error
+
+
+def _codes(content: Any) -> list[str]:
+    if isinstance(content, list):
+        return [code for one in content[:10] for code in _codes(one)]
+    if not isinstance(content, dict):
+        return []
+    found = [str(content[name]) for name in ("code", "errorId", "error") if isinstance(content.get(name), (str, int))]
+    short = [
+        code for code in found if len(code) <= 60 and code.replace("_", "").replace("-", "").replace(".", "").isalnum()
+    ]
+    return short + [code for value in content.values() if isinstance(value, (dict, list)) for code in _codes(value)]
+
+
+def _content(body: Any, form: Mapping[str, str] | None) -> tuple[bytes | None, dict[str, str]]:
+    if form is not None:
+        return urlencode(form).encode(), {"content-type": "application/x-www-form-urlencoded"}
+    if body is None:
+        return None, {}
+    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    return text.encode(), {"content-type": "application/json"}
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-SCHEDULED = "schedule_"
+PER_HOUR = ("schedule_", "queue_poll")
 MAX_HISTORY_EVENTS = 1000
 
 
@@ -20,7 +20,7 @@ MAX_HISTORY_EVENTS = 1000
 class Tally:
     """What the handlers did between two moments. Capacity in DynamoDB request units.
 
-    Scheduled functions are left out: they cost per hour, not per order.
+    Scheduled functions and pulls are left out: they cost per hour, not per order.
     """
 
     invocations: Counter[str] = field(default_factory=Counter)
@@ -41,7 +41,7 @@ class Tally:
 
     def add(self, record: dict[str, Any]) -> None:
         """Counts one recorded line."""
-        if record["function"].startswith(SCHEDULED):
+        if record["function"].startswith(PER_HOUR):
             return
         if record["kind"] == "invocation":
             self.invocations[record["function"]] += 1

@@ -6,12 +6,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tools import counters, orders_view
+from tools import counters, orders_view, other_channels
 from tools.waiting import wait_until
 from tools.world import Api, EventCopies, Story, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tools.counters import CallLog, Tally
     from tools.orders_view import Document
@@ -66,6 +66,7 @@ def run(world: World, outside: Outside, log: CallLog) -> Outcome:
     log.skip()
     if _happy_orders(world, outcome, copies, log):
         _awkward_orders(world, outcome, outside)
+        other_channels.run(world, outcome, outside, PHASE_SECONDS)
         _prove_events(world, outcome, copies)
         _prove_by_api(world, outcome)
         _prove_reasons(world, outcome)
@@ -117,7 +118,7 @@ def _is_quiet(world: World, log: CallLog) -> bool:
     return log.is_quiet(QUIET_SECONDS) and all(world.queue_is_idle(queue) for queue in WORK_QUEUES)
 
 
-def _has_settled(world: World, stories: list[Story], copies: EventCopies) -> bool:
+def _has_settled(world: World, stories: Sequence[Story], copies: EventCopies) -> bool:
     """Whether the executions have ended and every event is published: nothing more will be counted."""
     copies.collect()
     if not all(story.document is not None and copies.has_all(story.document) for story in stories):

@@ -26,15 +26,22 @@ from oms.usecases.policies import Policies
 SEED_DATA = Path(__file__).resolve().parent / "seed_data"
 SECRET_BYTES = 32
 CARRIER_ACCOUNT = ("easypost", "main")
+CREDENTIALS = {
+    "woocommerce": ("consumer_key", "consumer_secret"),
+    "amazon": ("client_id", "client_secret", "refresh_token"),
+}
+"""What the stand-ins of these channels want to be signed in with."""
 
 ClientFactory = Callable[[str], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The newest signing secret of all who sign, by (channel, account), (carrier, account), location_id."""
+    """The newest signing secret of all who sign, by (channel, account), (carrier, account), location_id; what we sign
+    in with at channels, by (channel, account)."""
 
     channels: dict[tuple[str, str], str]
+    credentials: dict[tuple[str, str], dict[str, str]]
     carriers: dict[tuple[str, str], str]
     warehouses: dict[str, str]
 
@@ -50,10 +57,15 @@ def skus() -> list[str]:
 
 
 def put_secrets(client: ClientFactory, stage: str) -> Secrets:
-    """Makes the signing secrets that are missing (random) and returns all of them."""
+    """Makes the secrets that are missing (random) and returns all of them."""
     manager = client("secretsmanager")
     accounts = [name.split("#") for name in load("settings")["channel_account"]]
     return Secrets(
+        credentials={
+            (channel, account): _credentials(manager, _channel_secret_name(stage, channel, account), names)
+            for channel, account in accounts
+            if (names := CREDENTIALS.get(channel))
+        },
         channels={
             (channel, account): _signing_secret(manager, _channel_secret_name(stage, channel, account), _plain)
             for channel, account in accounts
@@ -88,6 +100,8 @@ def put_reference_data(client: ClientFactory, stage: str, stand_in_url: str) -> 
             if kind == "channel_account":
                 channel, account = name.split("#")
                 item |= {"channel": channel, "account": account}
+                if values.get("base_url", "").startswith("/"):  # a stand-in of this machine
+                    item |= _at_stand_in(values, stand_in_url)
                 if registry.is_known(channel):
                     item["secret_name"] = _channel_secret_name(stage, channel, account)
             put_item(tables, f"oms-{stage}-settings", item)
@@ -126,12 +140,27 @@ def _channel_secret_name(stage: str, channel: str, account: str) -> str:
     return f"oms/{stage}/channels/{channel}/{account}"
 
 
+def _at_stand_in(values: dict[str, Any], stand_in_url: str) -> dict[str, Any]:
+    options = {name: stand_in_url + text if text.startswith("/") else text for name, text in values["options"].items()}
+    return {"base_url": stand_in_url + values["base_url"], "options": options}
+
+
 def _plain() -> str:
     return randomness.token_hex(SECRET_BYTES)
 
 
 def _standard_webhooks() -> str:
     return "whsec_" + base64.b64encode(randomness.token_bytes(SECRET_BYTES)).decode()
+
+
+def _credentials(manager: Any, name: str, wanted: tuple[str, ...]) -> dict[str, str]:
+    """What the secret of this name holds as credentials; made, beside its signing secrets, where there are none."""
+    _signing_secret(manager, name, _plain)
+    content = json.loads(manager.get_secret_value(SecretId=name)["SecretString"])
+    if set(content.get("credentials", ())) != set(wanted):
+        content["credentials"] = {one: _plain() for one in wanted}
+        manager.put_secret_value(SecretId=name, SecretString=json.dumps(content))
+    return dict(content["credentials"])
 
 
 def _signing_secret(manager: Any, name: str, make: Callable[[], str]) -> str:

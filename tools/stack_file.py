@@ -43,6 +43,7 @@ def describe(stack: LocalStack, secrets: Secrets) -> dict[str, Any]:
         ],
         "skus": skus(),
         "tables": _by_short_name(stack, "AWS::DynamoDB::Table"),
+        "functions": _by_short_name(stack, "AWS::Lambda::Function"),
         "state_machines": _state_machines(stack),
         "queues": _queues(stack),
         "event_bus": next(iter(stack.physical_ids("AWS::Events::EventBus").values())),

@@ -1,4 +1,5 @@
 """A warehouse and a carrier on loopback: they take real signed requests and answer over the signed webhooks.
+Beside them, under paths of their own, the channels of `channel_stand_ins`.
 
 The warehouse takes `fulfillment.requested`, reports accepted, picking and packed at once, and shipped when
 the truck leaves; the carrier scans the parcel and delivers it. Repeats are known by the fulfillment id.
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from tools import processes, signing, web
@@ -22,6 +24,8 @@ from tools.timetable import Timetable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from tools.channel_stand_ins import AmazonSeller, WooCommerceShop
 
 PORT_VARIABLE = "OMS_STAND_IN_PORT"
 WAREHOUSE_PATH = re.compile(r"/warehouses/(?P<location_id>[A-Za-z0-9-]{1,64})")
@@ -40,12 +44,14 @@ class Carriage:
 
 @dataclass
 class Outside:
-    """What the stand-ins know: where to report, and the secrets (of warehouses: by location id)."""
+    """What the stand-ins know: where to report, the secrets (of warehouses: by location id), the channels' orders."""
 
     base_url: str
     warehouse_secrets: Mapping[str, str]
     carrier_secret: str
     carriages: Mapping[str, Carriage]
+    woocommerce: WooCommerceShop
+    amazon: AmazonSeller
     requested: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -139,26 +145,39 @@ def _work_data(request: dict[str, Any]) -> dict[str, Any]:
 
 def _handler_for(stand_ins: StandIns) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        """POST /warehouses/{location_id}; everything else is 404."""
+        """POST /warehouses/{location_id}, and the channels' APIs; everything else is 404."""
 
-        def do_POST(self) -> None:
-            path = WAREHOUSE_PATH.fullmatch(self.path)
+        def _any(self) -> None:
             length = int(self.headers.get("content-length", "0"))
-            if path is None or length > MAX_REQUEST_BYTES:
-                self._answer(404 if path is None else 413)
+            if length > MAX_REQUEST_BYTES:
+                self._answer(413)
                 return
             body = self.rfile.read(length)
             headers = {name.lower(): value for name, value in self.headers.items()}
             try:
-                self._answer(stand_ins.receive(path["location_id"], headers, body))
+                self._answer(*self._answered(urlsplit(self.path).path, headers, body))
             except (KeyError, TypeError, json.JSONDecodeError) as error:
                 stand_ins.outside.problems.append(f"a request could not be understood: {error!r}")
                 self._answer(422)
 
-        def _answer(self, status: int) -> None:
+        def _answered(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, Any]:
+            warehouse = WAREHOUSE_PATH.fullmatch(path)
+            if warehouse and self.command == "POST":
+                return stand_ins.receive(warehouse["location_id"], headers, body), None
+            for channel in (stand_ins.outside.woocommerce, stand_ins.outside.amazon):
+                if path.startswith(f"/{channel.name}/"):
+                    return channel.answer(self.command, path.removeprefix(f"/{channel.name}"), headers, body)
+            return 404, None
+
+        do_GET = do_POST = do_PUT = do_PATCH = _any  # noqa: N815 - the base class asks for these
+
+        def _answer(self, status: int, content: Any = None) -> None:
+            body = b"" if content is None else json.dumps(content).encode()
             self.send_response(status)
-            self.send_header("content-length", "0")
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the overridden one
             """Silence: the demonstration reports for the stand-ins."""

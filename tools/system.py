@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tools import seed, stack_file
+from tools.channel_stand_ins import AmazonSeller, WooCommerceShop
 from tools.counters import CallLog
 from tools.local_stack import PORT_VARIABLE, LocalStack
 from tools.processes import require_free_port
@@ -88,11 +89,24 @@ def _outside(description: dict[str, Any], secrets: seed.Secrets) -> Outside:
     usual = {card["carrier"]: Carriage(card["carrier"], card["services"][0]["service"]) for card in cards}
     carriages = {one["location_id"]: usual[one["carriers"][0]] for one in seed.load("locations")}
     carrier_secret = secrets.carriers[seed.CARRIER_ACCOUNT]
-    return Outside(description["base_url"], secrets.warehouses, carrier_secret, carriages)
+    return Outside(
+        description["base_url"],
+        secrets.warehouses,
+        carrier_secret,
+        carriages,
+        WooCommerceShop(description["base_url"], *_account("woocommerce", secrets)),
+        AmazonSeller(*_account("amazon", secrets)[2:]),
+    )
+
+
+def _account(channel: str, secrets: seed.Secrets) -> tuple[str, str, dict[str, str]]:
+    """The seeded account of a channel that has a stand-in: its name, signing secret and credentials."""
+    (account,) = [name for known, name in secrets.credentials if known == channel]
+    return account, secrets.channels[channel, account], secrets.credentials[channel, account]
 
 
 def _world(stack: LocalStack, description: dict[str, Any], screen: Screen) -> World:
     channel = description["channels"][0]
     shop = Shop(description["base_url"], channel["account"], channel["secret"], channel["channel"])
-    clients = (stack.client("dynamodb"), stack.client("stepfunctions"), stack.client("sqs"))
+    clients = (stack.client("dynamodb"), stack.client("stepfunctions"), stack.client("sqs"), stack.client("lambda"))
     return World(description, shop, *clients, screen)

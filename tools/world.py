@@ -13,7 +13,7 @@ from tools import orders_view, web
 from tools.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from tools.console import Screen
     from tools.orders_view import Document
@@ -29,22 +29,25 @@ class RefusedError(Exception):
 
 @dataclass
 class Story:
-    """One order of the demonstration: what it shows and how it must end."""
+    """One order of the demonstration: what it shows, what people call it, and how it must end."""
 
     shows: str
-    case: str
-    identity: Identity
+    number: str
     order_id: str
     ends: Callable[[Document], bool]
+    buyer: Mapping[str, Any]
     document: Document | None = None
-
-    @property
-    def number(self) -> str:
-        return f"#{self.identity.number}"
 
     @property
     def has_ended(self) -> bool:
         return self.document is not None and self.ends(self.document)
+
+
+@dataclass
+class ShopStory(Story):
+    """An order of the Shopify shop: more messages about it can be sent."""
+
+    identity: Identity = field(kw_only=True)
 
 
 class EventCopies:
@@ -88,19 +91,26 @@ class World:
     tables: Any
     states: Any
     sqs: Any
+    functions: Any
     screen: Screen
     stories: list[Story] = field(default_factory=list)
     sent: dict[str, Message] = field(default_factory=dict)
     _seen: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
-    def tell(self, shows: str, case: str, ends: Callable[[Document], bool]) -> Story:
+    def tell(self, shows: str, case: str, ends: Callable[[Document], bool]) -> ShopStory:
         """A new order from a sample, sent once. Raises RefusedError unless the webhook is answered 200."""
         identity = self.shop.new_identity()
-        story = Story(shows, case, identity, self.shop.order_id(identity), ends)
+        order_id = self.shop.order_id(identity)
+        story = ShopStory(shows, f"#{identity.number}", order_id, ends, identity.buyer, identity=identity)
         message = self.shop.message(case, identity)
         self.sent[story.order_id] = message
         self.stories.append(story)
         self.send(message)
+        return story
+
+    def follow(self, story: Story) -> Story:
+        """An order that came by another way: it is looked at with the others from now on."""
+        self.stories.append(story)
         return story
 
     def send(self, message: Message) -> None:

@@ -84,7 +84,7 @@ def test_an_orders_events_are_numbered_without_a_gap(story: Story) -> None:
 @of("two lines")
 def test_no_persons_data_is_in_the_order_document_or_on_the_bus(company: Company, story: Story) -> None:
     written = str(story.document)
-    person = story.identity.buyer
+    person = story.buyer
     for private in (person["email"], person["phone"], person["last_name"], person["address"]["address1"]):
         assert private not in written
     assert company.query("contacts", order_id=story.order_id)[0]["email"] == person["email"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from oms.domain.errors import NoRoute, OutOfStock
 from oms.domain.network import Ineligible
 from oms.domain.routing_policy import LineSplit, Relaxation, RoutingPolicy
-from tests.unit.builders import NEW_YORK, Candidate, line, location, order, routed
+from tests.unit.builders import NEW_YORK, Candidate, line, location, order, routed, shipped
 from tests.unit.rate_cards import small_card, small_service
 
 if TYPE_CHECKING:
@@ -225,3 +225,14 @@ def test_the_same_stock_in_another_order_gives_the_same_plan(problem: Problem, r
         except (OutOfStock, NoRoute) as refusal:
             outcomes.append(repr((refusal, refusal.details)))
     assert outcomes[0] == outcomes[1]
+
+
+def test_of_two_plans_that_cost_the_same_the_one_by_the_locations_names_is_chosen() -> None:
+    wanted = order(line("0", "MUG", 2), line("1", "MUG", 2))
+    stocked = [
+        Candidate(location=location("a", "NY"), available={"MUG": 2}),
+        Candidate(location=location("b", "NY"), available={"MUG": 3}),
+        Candidate(location=location("c", "NJ"), available={"MUG": 2}),
+    ]
+    plans = [shipped(routed(wanted, given, max_parcels=3)) for given in (stocked, stocked[::-1])]
+    assert plans[0] == plans[1]

@@ -90,7 +90,7 @@ class _Posing:
         offers, units = self.offers, self.network.unit_minor
         sites = [
             Site(location_id=one, offers=offers[one], unit_minor=units[one], room=tuple(room))
-            for one, room in by_site.items()
+            for one, room in sorted(by_site.items())  # of plans that cost the same, the stock's order must not choose
         ]
         for site in sites if shared else ():
             site.stock = {sku: self.stock.get(sku, {}).get(site.location_id, 0) for sku in skus}

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from oms.channels.direct import DirectOrder
+from oms.channels.direct_models import DirectOrder
 from oms.connectors import snapshot_bodies, stock_reports, warehouse_reports
 from oms.domain.explanation import Explanation
 from oms.domain.order import Order

@@ -30,7 +30,7 @@ from tools.stage import CANNOT_WORK, Stage
 
 DEFAULT_LIMIT, MAX_LIMIT = 1_000, 100_000
 PAGE, MAX_PAGES = 50, 4_000
-QUEUES = {"report#": "fulfillment", "stock#": "stock"}
+QUEUES = {"report#": "fulfillment", "stock#": "stock", "poll#": "poll"}
 """By what a source begins with; all others are channels, whose messages are for intake."""
 EARLY_UPDATES = "TRACKING#"
 COULD_NOT_START, SOME_STAYED = 2, 1
@@ -129,7 +129,7 @@ def _replay(stage: Stage, source: str, screen: Screen) -> Replay:
 def _group(source: str, message: Row) -> str:
     """Whom the message may not crowd out: as the door that queued it first said."""
     order_id = order_of_fulfillment(str(message.get("fulfillment_id", "")))
-    return order_id or source.removeprefix("stock#")
+    return order_id or source.removeprefix("stock#").removeprefix("poll#")
 
 
 def _show(result: Replayed, *, as_json: bool) -> None:

@@ -10,7 +10,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.metrics import MetricUnit
 
 from oms import wiring
-from oms.channels.direct import DirectOrder, incoming_order
+from oms.channels.direct import incoming_order
+from oms.channels.direct_models import DirectOrder
 from oms.domain.errors import InvariantBroken
 from oms.domain.order import Order, WaitingFor
 from oms.domain.requests import ApiRequest
@@ -51,6 +52,7 @@ commit = GroupCommit(dynamodb, prefix, contacts)
 reservations, sourcing = ReservationsStore(dynamodb, prefix), wiring.sourcing()
 routed = RoutingDecisionsStore(dynamodb, prefix)
 conversion = Conversion(reservations=reservations, sourcing=sourcing, decisions=routed)
+locations = LocationsStore(dynamodb, prefix)
 intake = Intake(
     orders=orders,
     contacts=contacts,
@@ -59,13 +61,14 @@ intake = Intake(
     commit=commit,
     conversion=conversion,
     promises=PromiseCheck(sourcing=sourcing, reservations=reservations),
+    locations=locations,
 )
 reading = Reading(orders=orders, contacts=contacts)
 routing = RoutingDecisions(
     reading=reading,
     orders=orders,
     decisions=routed,
-    locations=LocationsStore(dynamodb, prefix),
+    locations=locations,
     settings=settings,
 )
 decisions = Decisions(orders=orders, commit=commit, settings=settings)

@@ -1,4 +1,7 @@
-"""The intake queue: every message of every channel becomes an order, changes to one, or a row in quarantine."""
+"""The intake queue: every message of every channel becomes an order, changes to one, or a row in quarantine.
+
+Nothing is asked of a channel here: where a message tells too little, the poll queue is told to fetch the order.
+"""
 
 from __future__ import annotations
 
@@ -9,33 +12,42 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from oms.channels import envelopes, registry
-from oms.domain.errors import InvalidMessage, NotFound, Permanent
-from oms.domain.incoming import Envelope
+from oms.domain.channel_messages import OrderNews, PrivacyRequest
+from oms.domain.errors import InvalidMessage, NotFound, Permanent, UnmappedSku
+from oms.domain.incoming import Envelope, IncomingOrder
 from oms.runtime.batches import BatchAnswer, each_message
 from oms.runtime.clients import client
 from oms.runtime.clock import now
 from oms.runtime.functions import environment, lambda_handler, logger, metrics, table_prefix
 from oms.runtime.inbox import Inbox
+from oms.runtime.queues import Queue
 from oms.runtime.secrets import Secrets
 from oms.stores.contacts import ContactsStore
 from oms.stores.group_commit import GroupCommit
+from oms.stores.listings import ListingsStore
 from oms.stores.orders import OrdersStore
 from oms.stores.quarantine import QuarantineStore
 from oms.stores.reference_data import ProductsStore, SettingsStore
-from oms.usecases.intake import Intake
+from oms.usecases.intake import Intake, Taken
+from oms.usecases.privacy import Privacy, Request
 
 dynamodb, prefix = client("dynamodb"), table_prefix()
 secrets = Secrets(client("secretsmanager"), environment("STAGE"))
 contacts = ContactsStore(dynamodb, prefix, hash_key=lambda: secrets.text("contacts/hash-key"))
 quarantine = QuarantineStore(dynamodb, prefix)
 inbox = Inbox(client("s3"), environment("INBOX_BUCKET"))
+orders, settings = OrdersStore(dynamodb, prefix), SettingsStore(dynamodb, prefix)
+commit = GroupCommit(dynamodb, prefix, contacts)
 intake = Intake(
-    orders=OrdersStore(dynamodb, prefix),
+    orders=orders,
     contacts=contacts,
     products=ProductsStore(dynamodb, prefix),
-    settings=SettingsStore(dynamodb, prefix),
-    commit=GroupCommit(dynamodb, prefix, contacts),
+    settings=settings,
+    commit=commit,
+    listings=ListingsStore(dynamodb, prefix),
 )
+privacy = Privacy(orders, contacts, settings, commit, quarantine)
+poll_queue = Queue(client("sqs"), environment("POLL_QUEUE_URL"))
 
 
 @lambda_handler
@@ -48,30 +60,64 @@ def _take(record: dict[str, Any]) -> None:
     message = json.loads(record["body"])
     try:
         envelope = envelopes.from_message(message, inbox.text(message.get(envelopes.BODY_KEY)))
-        _apply(envelope)
+        _apply(envelope, message)
     except Permanent as error:
         _quarantine(message, error)
 
 
-def _apply(envelope: Envelope) -> None:
-    incoming = registry.module(envelope.channel).parse(envelope)
-    if incoming is None:
+def _apply(envelope: Envelope, message: dict[str, Any]) -> None:
+    parsed = registry.module(envelope.channel).parse(envelope)
+    if parsed is None:
         metrics.add_metric("MessagesNotFollowed", MetricUnit.Count, 1)
-        return
-    result = intake.take(incoming, actor=envelope.channel, now=now(), trace_id=envelope.message_id)
+    elif isinstance(parsed, OrderNews):
+        _fetch(envelope, parsed.channel_order_id)
+    elif isinstance(parsed, PrivacyRequest):
+        _about_people(parsed, message)
+    else:
+        _take_in(parsed, envelope)
+
+
+def _take_in(incoming: IncomingOrder, envelope: Envelope) -> None:
+    result = intake.take(
+        incoming,
+        actor=envelope.channel,
+        now=now(),
+        trace_id=envelope.message_id,
+        fetched=envelope.topic == envelopes.FETCHED,
+        can_fetch=registry.can(envelope.channel, "fetch"),
+    )
+    if result.taken is Taken.REFETCH:
+        _fetch(envelope, incoming.channel_order_id)
     metrics.add_metric(f"Orders{result.taken.value.capitalize()}", MetricUnit.Count, 1)
     told = {"order_id": result.order.order_id, "correlation_id": envelope.message_id, "taken": result.taken.value}
     logger.info("taken", extra=told)
 
 
+def _fetch(envelope: Envelope, channel_order_id: str) -> None:
+    """Has the order fetched as it is now; it comes back here as a message of its own."""
+    account = f"{envelope.channel}#{envelope.account}"
+    task = {"task": "fetch", "channel_account": account, "channel_order_ids": [channel_order_id]}
+    poll_queue.send(task, group=account)
+    metrics.add_metric("OrdersToFetch", MetricUnit.Count, 1)
+
+
+def _about_people(asked: PrivacyRequest, message: dict[str, Any]) -> None:
+    request = Request(asked=asked, received_at=_received_at(message), message=message)
+    if privacy.take(request, actor=asked.channel, now=now()):
+        metrics.add_metric("PrivacyRequests", MetricUnit.Count, 1)
+        logger.warning("a person must answer a privacy request", extra={"kind": asked.kind.value})
+
+
 def _quarantine(message: dict[str, Any], error: Permanent) -> None:
     """Keeps the message as it came; a body in the inbox bucket stays there, the row says where."""
     invalid = isinstance(error, InvalidMessage)
-    cause = {
+    cause: dict[str, Any] = {
         "reason": error.reason if isinstance(error, InvalidMessage) else type(error).__name__,
         "field": error.field if isinstance(error, InvalidMessage) else "",
         "error": str(error) if invalid or isinstance(error, NotFound) else "",
     }
+    if isinstance(error, UnmappedSku):
+        cause["skus"] = list(error.skus)
     source = f"{message.get('channel', 'unknown')}#{message.get('account', 'unknown')}"
     quarantine.put(source, str(message.get("message_id", "unknown")), _received_at(message), cause, message, now())
     metrics.add_metric("OrdersQuarantined", MetricUnit.Count, 1)

@@ -1,4 +1,4 @@
-"""The outbound queue: what is owed to locations is sent, signed; channels are told what they may sell."""
+"""The outbound queue: what is owed to locations is sent, signed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from oms import wiring
-from oms.domain.listings import Telling, is_availability
 from oms.runtime.batches import BatchAnswer, each_message
 from oms.runtime.clients import client
 from oms.runtime.clock import now
@@ -18,28 +16,19 @@ from oms.runtime.location_client import LocationClient
 from oms.runtime.secrets import Secrets
 from oms.stores.contacts import ContactsStore
 from oms.stores.deliveries import DeliveriesStore
-from oms.stores.listings import ListingsStore
 from oms.stores.orders import OrdersStore
 from oms.stores.reference_data import LocationsStore
 from oms.usecases.outbound import Outbound
-from oms.usecases.publishing import ChannelMessages
 
 dynamodb, prefix = client("dynamodb"), table_prefix()
 secrets = Secrets(client("secretsmanager"), environment("STAGE"))
 http = HttpClient(allow_loopback=environment("STAGE") == "local")
-deliveries = DeliveriesStore(dynamodb, prefix)
 outbound = Outbound(
     orders=OrdersStore(dynamodb, prefix),
     contacts=ContactsStore(dynamodb, prefix),
     locations=LocationsStore(dynamodb, prefix),
-    deliveries=deliveries,
+    deliveries=DeliveriesStore(dynamodb, prefix),
     client=LocationClient(http, secrets),
-)
-channel_messages = ChannelMessages(
-    listings=ListingsStore(dynamodb, prefix),
-    deliveries=deliveries,
-    availabilities=wiring.availabilities(),
-    pushes={},  # no channel can be told yet: what it would hear stands on its row
 )
 
 
@@ -51,9 +40,5 @@ def handler(event: dict[str, Any], context: object) -> BatchAnswer:
 
 def _send(record: dict[str, Any]) -> None:
     key = json.loads(record["body"])
-    if is_availability(key["message_key"]):
-        telling = channel_messages.send(key["destination"], key["message_key"], now())
-    else:
-        sent = outbound.send(key["destination"], key["message_key"], now())
-        telling = Telling.SENT if sent else None
-    metrics.add_metric(f"Messages{telling.title() if telling else 'Obsolete'}", MetricUnit.Count, 1)
+    sent = outbound.send(key["destination"], key["message_key"], now())
+    metrics.add_metric("MessagesSent" if sent else "MessagesObsolete", MetricUnit.Count, 1)

@@ -9,22 +9,17 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from oms.channels import envelopes, registry
 from oms.domain.incoming import Envelope
 from oms.runtime import clock, webhooks
 from oms.runtime.clients import client
 from oms.runtime.functions import environment, lambda_handler
+from oms.runtime.intake_door import IntakeDoor
 from oms.runtime.queues import Queue
 from oms.runtime.secrets import Secrets
-from oms.runtime.service_errors import as_retryable
-
-# A message may have 1 MiB, but a poller's whole batch of ten must fit into 6 MB.
-MAX_MESSAGE_BYTES = 200_000
 
 intake_queue = Queue(client("sqs"), environment("INTAKE_QUEUE_URL"))
-s3, inbox_bucket = client("s3"), environment("INBOX_BUCKET")
+door = IntakeDoor(intake_queue, client("s3"), environment("INBOX_BUCKET"), envelopes.to_message)
 secrets = Secrets(client("secretsmanager"), environment("STAGE"))
 
 
@@ -37,8 +32,17 @@ def handler(event: dict[str, Any], _context: object) -> webhooks.Answer:
 
 
 def _accept(request: webhooks.SignedRequest) -> webhooks.Answer:
-    _enqueue(_verified(request))
+    if not _is_ping(request):
+        door.put(_verified(request))
     return webhooks.json_answer(200, {})
+
+
+def _is_ping(request: webhooks.SignedRequest) -> bool:
+    """Whether the channel only asks if anybody is there. That is answered the same for whatever account: it leads to
+    nothing, looks nothing up, and tells nobody which accounts there are."""
+    name = request.part("channel", webhooks.ACCOUNT)
+    request.part("account", webhooks.ACCOUNT)
+    return registry.is_ping(name, request.headers, request.body)
 
 
 def _verified(request: webhooks.SignedRequest) -> Envelope:
@@ -52,28 +56,10 @@ def _verified(request: webhooks.SignedRequest) -> Envelope:
     return Envelope(
         channel=name,
         account=account,
-        topic=topic,
+        topic="" if topic == envelopes.FETCHED else topic,  # what we ask for ourselves never comes through this door
         message_id=message_id or hashlib.sha256(request.body).hexdigest(),
         received_at=clock.now(),
         headers={key: value for key, value in request.headers.items() if key in channel.HEADERS},
         is_base64=is_base64,
         body=body,
     )
-
-
-def _enqueue(envelope: Envelope) -> None:
-    message = envelopes.to_message(envelope)
-    if len(message) > MAX_MESSAGE_BYTES:
-        message = envelopes.to_message(envelope, body_key=_put_body(envelope))
-    intake_queue.send(message, group=f"{envelope.channel}#{envelope.account}")
-
-
-def _put_body(envelope: Envelope) -> str:
-    """Keeps the body in the inbox; a repeated delivery of a day overwrites itself."""
-    digest = hashlib.sha256(f"{envelope.message_id}\n{envelope.body}".encode()).hexdigest()
-    key = f"inbox/{envelope.channel}/{envelope.account}/{envelope.received_at:%Y-%m-%d}/{digest}"
-    try:
-        s3.put_object(Bucket=inbox_bucket, Key=key, Body=envelope.body.encode())
-    except (ClientError, BotoCoreError) as error:
-        raise as_retryable(error, "S3") from error
-    return key

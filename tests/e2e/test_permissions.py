@@ -45,6 +45,7 @@ RARE = {
     ("dynamodb:GetItem", "*:table/oms-local-routing_decisions"): (
         "a decision is looked up by itself where an order was routed more often than one list shows"
     ),
+    ("sqs:SendMessageBatch", "*"): "what MiniStack calls the sqs:SendMessage of many messages at once",
     ("dynamodb:GetItem", "*:table/oms-local-idempotency"): (
         "Powertools reads a record by itself only where DynamoDB did not send it along with the refused write"
     ),

@@ -22,6 +22,7 @@ from oms.stores.capacity import CapacityStore
 from oms.stores.contacts import ContactsStore
 from oms.stores.deliveries import DeliveriesStore
 from oms.stores.group_commit import GroupCommit
+from oms.stores.listings import ListingsStore
 from oms.stores.open_lines import OpenLinesStore
 from oms.stores.orders import OrdersStore
 from oms.stores.quarantine import QuarantineStore
@@ -114,7 +115,15 @@ class Worker:
         executions: Any = self.notebook
         queue: Any = self.outbound
         stock_queue: Any = self.stock_queue
-        self.intake = Intake(self.orders, self.contacts, ProductsStore(client, PREFIX), self.settings, self.commit)
+        self.listings = ListingsStore(client, PREFIX)
+        self.intake = Intake(
+            self.orders,
+            self.contacts,
+            ProductsStore(client, PREFIX),
+            self.settings,
+            self.commit,
+            listings=self.listings,
+        )
         self.allocation = Allocation(
             self.orders, sourcing, self.commit, executions, RoutingDecisionsStore(client, PREFIX)
         )

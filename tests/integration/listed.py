@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from oms.domain.catalog import KitComponent, Product
-from oms.domain.errors import Unavailable
-from oms.domain.listings import AvailabilityMessage, Listing, ListingKey, Telling, delivery_key
+from oms.domain.errors import Throttled, Unavailable, WriteConflict
+from oms.domain.listings import AvailabilityMessage, Failure, Listing, ListingKey, Telling, delivery_key
 from oms.domain.stock import StockPosition
 from oms.runtime import clients
 from oms.stores.backorders import BackordersStore
@@ -18,7 +18,8 @@ from oms.stores.open_lines import OpenLinesStore
 from oms.stores.reference_data import LocationsStore, ProductsStore, SettingsStore
 from oms.stores.stock import StockStore
 from oms.usecases.availability import Availabilities
-from oms.usecases.publishing import ChannelMessages, Publishing
+from oms.usecases.circuits import Circuits
+from oms.usecases.publishing import ChannelMessages, Publisher, Publishing
 from tests.integration.company import at
 from tests.integration.stage import PREFIX, Stage
 
@@ -28,6 +29,7 @@ MAIN, OUTLET, SETS = (
     ListingKey("shopify#main", "two-mugs"),
 )
 ROW = delivery_key(MAIN)
+AT_ONCE = 10
 
 
 @dataclass
@@ -38,14 +40,14 @@ class Shop:
     busy: int = 0
     during: list[Callable[[], Any]] = field(default_factory=list)
 
-    def push(self, account: str, message: AvailabilityMessage) -> None:
-        assert account == "main"
+    def publish(self, messages: Sequence[AvailabilityMessage]) -> Mapping[str, str]:
         if self.during:
             self.during.pop(0)()
         if self.busy:
             self.busy -= 1
             raise Unavailable("answered 503")
-        self.heard.append(message)
+        self.heard += messages
+        return {}
 
     @property
     def quantities(self) -> list[int]:
@@ -68,14 +70,30 @@ class Desk:
             locations=LocationsStore(client, PREFIX),
             settings=SettingsStore(client, PREFIX),
         )
-        pushes = {"shopify": shop.push} if shop else {}
-        self.messages = ChannelMessages(self.listings, self.deliveries, figures, pushes)
+        publisher = Publisher(AT_ONCE, shop.publish) if shop else None
+        self.messages = ChannelMessages(
+            self.listings,
+            self.deliveries,
+            figures,
+            lambda channel_account: publisher if channel_account == MAIN.channel_account else None,
+            Circuits(),
+        )
 
     def mark(self, *skus: str, hours: float = 1) -> int:
         return self.publishing.mark_changed(skus or ("MUG",), at(hours))
 
-    def tell(self, hours: float = 1) -> Telling | None:
-        return self.messages.send(*ROW, at(hours))
+    def tell(self, hours: float = 1) -> Telling:
+        """One more attempt, by when everybody who did not answer before may be asked again."""
+        return ended(replace(self.messages, circuits=Circuits()), hours)
+
+
+def ended(messages: ChannelMessages, hours: float = 1) -> Telling:
+    """How telling of one listing ended. Raises what made it fail: then it comes again."""
+    (told,) = messages.tell(MAIN.channel_account, [MAIN], at(hours)).values()
+    if isinstance(told, Failure):
+        kinds = {kind.__name__: kind for kind in (WriteConflict, Throttled)}
+        raise kinds.get(told.reason, Unavailable)(told.reason)
+    return told
 
 
 def open_shelves(stage: Stage) -> Stage:

@@ -163,7 +163,7 @@ def test_an_order_cancelled_meanwhile_is_not_allocated(stage: Stage, faults: Fau
 
 def test_an_order_in_review_is_left_to_the_person_who_decides(stage: Stage) -> None:
     made = worker()
-    placed(made, 1, lines={"UNHEARD-OF": 1})
+    placed(made, 1, lines={"HAMPER": 1})
     made.allocate(order_id())
     assert answers(made, 1) == ["InReview"]
     assert story(stage, order_id()) == ["OrderReceived", "ReviewRequested"]

@@ -150,13 +150,18 @@ def test_a_release_that_meets_the_cancellation_never_happens(stage: Stage, fault
     balance(stage)
 
 
-def test_units_the_channel_added_are_put_to_a_person(stage: Stage) -> None:
+def test_units_the_channel_added_look_for_stock_and_the_rest_keeps_what_it_has(stage: Stage) -> None:
     made = worker()
-    made.take(incoming())
-    made.take(incoming(lines={"MUG": 3, "BOWL": 1}, channel_updated_at=at(1)), hours=1)
-    review = stage.order(order_id()).review
-    assert review is not None
-    assert (review.reason, review.detail) == ("CHANNEL_EDIT", "add units")
+    allocated(made)
+    made.take(incoming(lines={"MUG": 4, "BOWL": 1}, channel_updated_at=at(1)), hours=1)
+    order = stage.order(order_id())
+    assert order.review is None
+    assert (order.lines[0].in_fulfillment, order.lines[0].unallocated) == (2, 2)
+    (edited,) = [event for event in order.events if event.type == "OrderEdited"]
+    assert edited.data == {"added": {"L1": 2}, "total_minor": {"before": 3000, "after": 5000}}
+    made.allocate(order_id(), hours=1)
+    assert sum(held_by_orders(stage).values()) == 5
+    balance(stage)
 
 
 def test_a_payment_that_is_pending_holds_the_stock_and_paid_lets_it_go(stage: Stage) -> None:

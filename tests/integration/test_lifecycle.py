@@ -303,7 +303,7 @@ def test_an_ended_order_gets_no_execution_any_more(stage: Stage) -> None:
 
 def test_a_sweep_reaches_an_order_behind_a_hundred_older_ones(stage: Stage) -> None:
     made = worker()
-    made.take(incoming(lines={"UNHEARD-OF": 1}))
+    made.take(incoming(lines={"HAMPER": 1}))
     model = stage.rows("orders")[0]
     for number in range(101):
         due_at = f"2026-03-02T{14 + number // 60:02}:{number % 60:02}:00Z"

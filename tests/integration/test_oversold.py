@@ -341,7 +341,7 @@ def test_a_sweep_asks_for_every_position_that_is_still_short(stage: Stage) -> No
 def test_positions_that_can_not_be_asked_for_leave_the_rest_of_the_sweep_alone(stage: Stage) -> None:
     made = worker()
     stage.fail("dynamodb", "Query", "ThrottlingException", times=1)
-    made.take(incoming(lines={"UNHEARD-OF": 1}))
+    made.take(incoming(lines={"HAMPER": 1}))
     swept = made.sweep.run(at(100), at(100), go_on=lambda: True)
     assert swept.failed == {"oversold positions": "Throttled"}
     assert swept.evaluated == 1

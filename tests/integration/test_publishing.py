@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from oms.domain.errors import InvalidMessage
-from oms.domain.listings import Telling
+from oms.domain.listings import Telling, listing_of
 from oms.runtime import clients
 from tests.integration.company import at
 from tests.integration.listed import MAIN, Desk, Shop, have, listing, open_shelves, owed, row
@@ -100,7 +100,7 @@ def test_a_listing_that_was_taken_down_is_told_nothing_and_not_brought_back(shel
     desk.mark()
     key = {name: {"S": value} for name, value in MAIN._asdict().items()}
     clients.client("dynamodb").delete_item(TableName=f"{PREFIX}listings", Key=key)
-    assert desk.tell() is None
+    assert desk.tell() is Telling.OBSOLETE
     assert desk.listings.mark_changed(MAIN, at(2)) is False
     assert owed(shelves)["mug-white"] == "OBSOLETE"
     assert {one["channel_sku"] for one in shelves.rows("listings")} == {"bowl", "two-mugs", "mug-cheap"}
@@ -114,16 +114,18 @@ def test_a_listing_of_what_is_no_product_any_more_offers_nothing(shelves: Stage)
     assert row(shelves)["message"]["quantity"] == 0
 
 
-def test_a_key_that_names_no_listing_is_refused(shelves: Stage) -> None:
-    desk = Desk()
-    for key in (
+@pytest.mark.parametrize(
+    "key",
+    [
         ("location#WH-EAST", "availability#mug-white"),
         ("channel#shopify#main", "mug-white"),
         ("channel#shopify#main", "availability#"),
         ("channel#", "availability#mug-white"),
-    ):
-        with pytest.raises(InvalidMessage):
-            desk.messages.send(*key, at(1))
+    ],
+)
+def test_a_key_that_names_no_listing_is_refused(key: tuple[str, str]) -> None:
+    with pytest.raises(InvalidMessage):
+        listing_of(*key)
 
 
 def test_playing_a_trigger_twice_changes_nothing_but_the_count_of_attempts(shelves: Stage) -> None:

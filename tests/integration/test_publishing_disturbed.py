@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -10,14 +11,13 @@ import pytest
 from oms.domain.errors import Throttled, Unavailable, WriteConflict
 from oms.domain.listings import Listing, ListingKey, Telling
 from oms.stores.listings import ListingsStore
-from tests.integration.company import at
 from tests.integration.faults import CrashedError, Faults
 from tests.integration.listed import (
-    ROW,
     Desk,
     Shop,
     Told,
     begin_anew,
+    ended,
     have,
     listing,
     open_shelves,
@@ -31,10 +31,10 @@ from tests.integration.stage import PREFIX, Stage
 class Overtaken(ListingsStore):
     """Whoever reads a listing here finds that somebody else has begun to tell of it meanwhile."""
 
-    def get(self, key: ListingKey) -> Listing | None:
-        found = super().get(key)
-        assert found
-        assert self.begin_telling(key, found.change_version)
+    def get_many(self, keys: Iterable[ListingKey]) -> dict[ListingKey, Listing]:
+        found = super().get_many(keys)
+        for key, one in found.items():
+            assert self.begin_telling(key, one.change_version)
         return found
 
 
@@ -52,7 +52,7 @@ def test_a_change_at_any_moment_of_a_telling_is_told_in_the_end(
 ) -> None:
     """Before each call of the telling in turn, five mugs are sold and the change is marked."""
     struck = 0
-    for operation, nth in itertools.product(("GetItem", "Query", "UpdateItem"), range(1, 6)):
+    for operation, nth in itertools.product(("GetItem", "BatchGetItem", "Query", "UpdateItem"), range(1, 6)):
         begin_anew(shelves)
         shop = Shop()
         desk = Desk(shop if with_shop else None)
@@ -91,7 +91,7 @@ def test_an_older_message_that_comes_last_is_made_good(shelves: Stage) -> None:
     def overtake() -> None:
         have(shelves, 10)
         quick.mark()
-        assert quick.messages.send(*ROW, at(1)) is Telling.SENT
+        assert quick.tell() is Telling.SENT
         assert shop.quantities == [10]
 
     shop.during = [overtake]
@@ -133,7 +133,7 @@ def test_others_who_are_always_faster_make_it_come_again(shelves: Stage) -> None
     desk = Desk(shop)
     desk.mark()
     with pytest.raises(WriteConflict):
-        replace(desk.messages, listings=Overtaken(desk.listings.table.client, PREFIX)).send(*ROW, at(1))
+        ended(replace(desk.messages, listings=Overtaken(desk.listings.table.client, PREFIX)))
     assert shop.heard == []
     Told(shelves, desk).all()
     assert shop.quantities == [15]

@@ -1,9 +1,9 @@
-"""Sellers and tellers of one listing, interleaved call by call and dying here and there: the channel ends up right."""
+"""Sellers and tellers of two listings, interleaved call by call and dying here and there: the channel ends up right."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from random import Random
@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from oms.domain.listings import AvailabilityMessage
+from oms.domain.errors import Unavailable
+from oms.domain.listings import AvailabilityMessage, Failure, ListingKey, delivery_key
 from oms.domain.stock import StockPosition
 from oms.stores.deliveries import DeliveriesStore
 from tests.integration.company import at
 from tests.integration.interleaving import Actor, stop_here, watch_calls
-from tests.integration.listed import ROW, Desk, begin_anew, listing, open_shelves, row
+from tests.integration.listed import MAIN, SETS, Desk, begin_anew, open_shelves, row
 from tests.integration.stage import Stage
 
 MAX_STEPS = 2_000
@@ -29,13 +30,14 @@ EXAMPLES = 16
 
 @dataclass
 class Channel:
-    """What the channel believes is what it heard last."""
+    """What the channel believes of each listing is what it heard last."""
 
-    believes: int | None = None
+    believes: dict[str, int] = field(default_factory=dict)
 
-    def push(self, account: str, message: AvailabilityMessage) -> None:
+    def publish(self, messages: Sequence[AvailabilityMessage]) -> Mapping[str, str]:
         stop_here()
-        self.believes = message.quantity
+        self.believes |= {message.channel_sku: message.quantity for message in messages}
+        return {}
 
 
 @dataclass
@@ -46,6 +48,7 @@ class Street:
     random: Random
     channel: Channel = field(default_factory=Channel)
     actors: list[Actor] = field(default_factory=list)
+    queued: list[ListingKey] = field(default_factory=list)
     deaths: int = 0
 
     def sell(self, left: int) -> None:
@@ -54,15 +57,21 @@ class Street:
         self.desk().publishing.mark_changed(["MUG"], at(1))
 
     def tell(self) -> None:
-        """The queue hands out a trigger."""
-        self.desk().tell()
+        """The queue hands out, as one batch, what has come in so far."""
+        batch, self.queued = list(dict.fromkeys(self.queued)), []
+        if batch:
+            self.begin(partial(self.work_off, batch))
+
+    def work_off(self, batch: list[ListingKey]) -> None:
+        told = self.desk().messages.tell(MAIN.channel_account, batch, at(1))
+        if any(isinstance(ending, Failure) for ending in told.values()):
+            raise Unavailable("comes again")
 
     def desk(self) -> Desk:
         """A worker whose rows that become pending bring a trigger, as the stream makes one of each."""
         desk = Desk(self.channel)
         desk.publishing = type(desk.publishing)(desk.listings, self.noting(), desk.publishing.products)
-        messages = desk.messages
-        desk.messages = type(messages)(messages.listings, self.noting(), messages.availabilities, messages.pushes)
+        desk.messages = replace(desk.messages, deliveries=self.noting())
         return desk
 
     def noting(self) -> DeliveriesStore:
@@ -72,8 +81,10 @@ class Street:
         class Noting(DeliveriesStore):
             def owe(self, destination: str, message_key: str, kind: str, now: datetime) -> bool:
                 owed = super().owe(destination, message_key, kind, now)
-                if owed and (destination, message_key) == ROW:
-                    street.begin(street.tell)
+                for key in (MAIN, SETS):
+                    if owed and (destination, message_key) == delivery_key(key):
+                        street.queued.append(key)
+                        street.begin(street.tell)
                 return owed
 
         return Noting(Desk().listings.table.client, "oms-test-")
@@ -116,7 +127,10 @@ def test_whatever_the_order_of_their_calls_the_channel_believes_what_may_be_sold
         finally:
             unwatch()
         deaths += street.deaths
-        assert street.channel.believes == shelves.position("MUG", "WH-EAST").available, seed
-        assert listing(shelves)["last_published_quantity"] == street.channel.believes, seed
-        assert row(shelves)["status"] in ("SENT", "UNCHANGED"), seed
+        left = shelves.position("MUG", "WH-EAST").available
+        assert street.channel.believes == {MAIN.channel_sku: left, SETS.channel_sku: left // 2}, seed
+        for key in (MAIN, SETS):
+            noted = next(one for one in shelves.rows("listings") if one["channel_sku"] == key.channel_sku)
+            assert noted["last_published_quantity"] == street.channel.believes[key.channel_sku], seed
+            assert row(shelves, key)["status"] in ("SENT", "UNCHANGED"), seed
     assert deaths > 0

@@ -28,7 +28,7 @@ def made(stage: Stage) -> Worker:
     return made_with_nothing(stage)
 
 
-MOMENTS = 17
+MOMENTS = 19
 
 
 @pytest.mark.parametrize("told", ["at once", "twice", "late"])

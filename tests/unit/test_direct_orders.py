@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from oms.channels.direct import DirectOrder, incoming_order
+from oms.channels import registry
+from oms.channels.direct import IMPORTED, incoming_order, parse
+from oms.channels.direct_models import DirectOrder
 from oms.domain.catalog import ChannelAccount
-from oms.domain.errors import InvalidOrder
-from oms.domain.incoming import Address
+from oms.domain.errors import InvalidMessage, InvalidOrder
+from oms.domain.incoming import Address, Envelope
 from oms.domain.intake import receive, totals_difference
-from oms.domain.order import Method
+from oms.domain.order import Method, Payment
 from tests.unit.builders import NOON, context
 
 ADDRESS = {"name": "Grace", "address1": "1 Dock Road", "city": "Hoboken", "region": "NJ", "country": "US"}
@@ -165,3 +168,138 @@ def test_a_refusal_does_not_repeat_what_was_sent() -> None:
     with pytest.raises(ValidationError) as refused:
         read(customer={"email": "ada at home"})
     assert "ada at home" not in str(refused.value)
+
+
+def test_what_a_till_says_of_the_sale_is_kept_on_the_order() -> None:
+    paid = [
+        {"method": "gift_card", "amount_minor": 1000, "reference": "GC-77"},
+        {"method": "cash", "amount_minor": 2600},
+    ]
+    incoming = incoming_order(
+        read(channel="pos", sold_by="staff-17", sold_at_location_id="STORE-1", payments=paid), "k", NOON
+    )
+    order = receive(incoming, {}, ChannelAccount(), context()).order
+    assert (order.sold_by, order.sold_at_location_id, order.method) == ("staff-17", "STORE-1", Method.SHIP)
+    assert order.payments == (
+        Payment(status="PAID", amount_minor=1000, method="GIFT_CARD", reference="GC-77"),
+        Payment(status="PAID", amount_minor=2600, method="CASH"),
+    )
+    assert not order.holds
+
+
+@pytest.mark.parametrize(
+    ("payments", "status"),
+    [
+        pytest.param([], "", id="nobody told of any"),
+        pytest.param([("CARD", 3600, None)], "PAID", id="paid by card"),
+        pytest.param([("CASH", 600, None), ("CARD", 3000, "AUTHORIZED")], "AUTHORIZED", id="part of it authorized"),
+        pytest.param([("INVOICE", 3600, None)], "AUTHORIZED", id="billed later"),
+        pytest.param([("BANK_TRANSFER", 3600, None)], "PENDING", id="a transfer that is to come"),
+        pytest.param([("CASH", 3599, None)], "PARTIALLY_PAID", id="a cent short"),
+        pytest.param([("CARD", 3600, "PENDING")], "PENDING", id="a card not answered yet"),
+        pytest.param([("BANK_TRANSFER", 3600, "PAID")], "PAID", id="a transfer that has come"),
+    ],
+)
+def test_the_state_of_the_money_follows_from_the_payments(
+    payments: list[tuple[str, int, str | None]], status: str
+) -> None:
+    listed = [{"method": method, "amount_minor": amount, "status": one} for method, amount, one in payments]
+    assert incoming_order(read(payments=listed), "k", NOON).payment_status == status
+    said = incoming_order(read(payments=listed, payment_status="voided"), "k", NOON)
+    assert said.payment_status == "VOIDED"
+
+
+TILL = {"channel": "pos", "method": "CARRY_OUT", "sold_at_location_id": "STORE-1", "ship_to": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "reason"),
+    [
+        pytest.param(
+            {"payments": [{"method": "CASH", "amount_minor": 3601}]},
+            "payments",
+            "MORE_THAN_TOTAL",
+            id="paid more than the total",
+        ),
+        pytest.param(
+            TILL | {"sold_at_location_id": None}, "sold_at_location_id", "MISSING_FIELD", id="left from where?"
+        ),
+        pytest.param(
+            TILL | {"pickup_location_id": "S"}, "pickup_location_id", "INVALID_FIELD", id="carried and fetched"
+        ),
+        pytest.param(TILL | {"promised_by": "2030-01-01T00:00:00Z"}, "promised_by", "INVALID_FIELD", id="promised"),
+        pytest.param(TILL | {"reservation_id": "cart-12345"}, "reservation_id", "NOT_SUPPORTED", id="a cart's hold"),
+        pytest.param({"method": "PICKUP"}, "pickup_location_id", "MISSING_FIELD", id="collected where?"),
+        pytest.param(
+            {"method": "SHIP", "pickup_location_id": "S"},
+            "pickup_location_id",
+            "INVALID_FIELD",
+            id="shipped and fetched",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_refused_by_its_field(changes: dict[str, Any], field: str, reason: str) -> None:
+    with pytest.raises(InvalidOrder) as refused:
+        incoming_order(read(**changes), "k", NOON)
+    assert (refused.value.field, refused.value.reason) == (field, reason)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sold_by": "Grace Hopper"},
+        {"payments": [{"method": "BARTER", "amount_minor": 1}]},
+        {"payments": [{"method": "CARD", "amount_minor": 0}]},
+        {"payments": [{"method": "CARD", "amount_minor": 1, "reference": "x" * 65}]},
+        {"payments": [{"method": "CARD", "amount_minor": 1}] * 21},
+        {"method": "DRONE"},
+    ],
+)
+def test_a_sale_described_in_words_we_do_not_know_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        read(**changes)
+
+
+def envelope(text: str, **changes: Any) -> Envelope:
+    facts: dict[str, Any] = {"channel": "web", "account": "main", "topic": IMPORTED, "message_id": "A-1"}
+    return Envelope(**(facts | changes), received_at=NOON, body=text)
+
+
+def imported(**changes: Any) -> str:
+    return json.dumps(body(channel_order_id="A-1", placed_at="2026-03-01T10:00:00Z", **changes))
+
+
+def test_an_imported_order_is_what_the_same_body_over_the_api_is() -> None:
+    assert registry.module("phone") is registry.module("pos")
+    order = registry.module("web").parse(envelope(imported()))
+    assert order == incoming_order(DirectOrder.model_validate_json(imported()), "other", NOON)
+
+
+def test_an_imported_order_read_again_later_is_the_same() -> None:
+    once = parse(envelope(imported()))
+    again = parse(replace(envelope(imported()), received_at=NOON.replace(year=2027), message_id="other"))
+    assert once == again
+
+
+@pytest.mark.parametrize(
+    ("message", "field", "reason"),
+    [
+        pytest.param(envelope("{"), "body", "MALFORMED_JSON", id="no JSON"),
+        pytest.param(envelope("/w==", is_base64=True), "body", "NOT_UTF8", id="no text"),
+        pytest.param(envelope(imported(currency="dollars")), "currency", "INVALID_FIELD", id="no currency"),
+        pytest.param(envelope(imported(), account="other"), "account", "OTHER_ACCOUNT", id="of another account"),
+        pytest.param(envelope(imported(), channel="pos"), "account", "OTHER_ACCOUNT", id="of another channel"),
+        pytest.param(
+            envelope(json.dumps(body(placed_at="2026-03-01T10:00:00Z"))),
+            "channel_order_id",
+            "MISSING_FIELD",
+            id="no name",
+        ),
+        pytest.param(envelope(json.dumps(body(channel_order_id="A-1"))), "placed_at", "MISSING_FIELD", id="no time"),
+        pytest.param(envelope(imported(reservation_id="cart-12345")), "reservation_id", "NOT_SUPPORTED", id="a cart"),
+    ],
+)
+def test_an_imported_order_that_can_not_be_taken_says_why(message: Envelope, field: str, reason: str) -> None:
+    with pytest.raises(InvalidMessage) as refused:
+        parse(message)
+    assert (refused.value.field, refused.value.reason) == (field, reason)

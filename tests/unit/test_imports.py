@@ -31,6 +31,7 @@ HANDED_TO_USE_CASES = (
     "oms.stores",
     "oms.runtime.executions",
     "oms.runtime.inbox",
+    "oms.runtime.intake_door",
     "oms.runtime.location_client",
     "oms.runtime.queues",
 )

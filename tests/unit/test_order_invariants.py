@@ -17,8 +17,8 @@ from oms.domain.changes import OrderChange
 from oms.domain.decisions import add_note, place_hold, release_hold, request_review, resolve_review
 from oms.domain.errors import FulfillmentNotFound, IllegalTransition, NoRoute, OutOfStock, TrackingNotFound
 from oms.domain.fulfilling import apply_report
-from oms.domain.incoming import Address, FulfillmentReport
-from oms.domain.intake import update
+from oms.domain.incoming import Address, FulfillmentReport, IncomingLine, IncomingOrder
+from oms.domain.intake_updates import Message, update
 from oms.domain.order import Hold, ShipmentStatus
 from oms.domain.progress import TERMINAL, was_released
 from oms.domain.release import may_release, release
@@ -27,7 +27,7 @@ from oms.domain.routing import RoutingPlan
 from oms.domain.stock import snapshot
 from oms.domain.tracking import apply_tracking
 from tests.unit.builders import NOON, Candidate, context, location, plan, report, routed, tracking
-from tests.unit.one_order import PLACES, SKUS, OneOrder, mostly, quantities
+from tests.unit.one_order import KIT, PLACES, PRODUCTS, SKUS, OneOrder, mostly, quantities
 
 MAX_PARTS = 50
 
@@ -230,14 +230,30 @@ class AnyOrder(OneOrder):
         fewer=st.lists(st.sampled_from([0, 0, 0, 1, -1]), min_size=3, max_size=3),
         paid=st.sampled_from(["PAID", "PENDING", "REFUNDED"]),
         region=st.sampled_from(["NY", "CA"]),
+        added=st.sampled_from([0, 0, 0, 1, 2]),
+        service_level=st.sampled_from(["STANDARD", "STANDARD", "EXPRESS"]),
         cancelled=rarely,
+        regretted=rarely,
+        left=st.sampled_from([0, 0, 0, 0, 1]),
     )
-    def the_channel_tells_a_newer_state(self, fewer: list[int], paid: str, region: str, cancelled: bool) -> None:
+    def the_channel_tells_a_newer_state(
+        self,
+        fewer: list[int],
+        paid: str,
+        region: str,
+        added: int,
+        service_level: str,
+        cancelled: bool,
+        regretted: bool,
+        left: int,
+    ) -> None:
         self.hours += 0.1
         lines = tuple(
-            replace(line, current_quantity=max(0, line.quantity - fewer[at]))
+            replace(line, current_quantity=max(0, line.quantity - fewer[at]), fulfilled_quantity=left)
             for at, line in enumerate(self.incoming.lines)
         )
+        if added:
+            lines += (IncomingLine(line_id="7", sku=KIT.sku, quantity=added, current_quantity=added),)
         now = self.now().now
         ship_to = Address(country="US", region=region)
         message = replace(
@@ -247,16 +263,21 @@ class AnyOrder(OneOrder):
             payment_status=paid,
             contact=replace(self.incoming.contact, ship_to=ship_to),
             cancelled_at=now if cancelled else None,
+            cancel_requested="REGRETTED" if regretted else "",
+            service_level=service_level,
         )
         for _ in range(MAX_PARTS):
-            change = update(self.order, message, self.contact, self.now())
+            change = update(self.order, self.told(message))
             if change is None:
                 break
             self.apply(change)
         else:
             pytest.fail("an update that is applied again and again must end")
         older = replace(message, channel_updated_at=NOON, cancelled_at=NOON)
-        assert update(self.order, older, self.contact, self.now()) is None
+        assert update(self.order, self.told(older)) is None
+
+    def told(self, incoming: IncomingOrder) -> Message:
+        return Message(incoming=incoming, contact=self.contact, context=self.now(), products=PRODUCTS)
 
     def apply_if_any(self, change: OrderChange | None) -> None:
         if change:

@@ -13,7 +13,7 @@ from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, OrderChange, touches
 from oms.domain.decisions import MAX_QUEUE_ROWS_LEFT, request_review, resolve_review
 from oms.domain.fulfilling import apply_report
 from oms.domain.incoming import Contact, IncomingLine, IncomingOrder
-from oms.domain.intake import update
+from oms.domain.intake_updates import Message, update
 from oms.domain.order import Component, Line, Order, Totals, WaitingFor
 from tests.unit.builders import NOON, context, line, plan, received, report
 
@@ -39,13 +39,18 @@ def asked(order: Order) -> OrderChange | None:
     return request_review(order, "TIMED_OUT", "", context(1))
 
 
-def edited_by_its_channel(order: Order) -> OrderChange | None:
-    """The channel adds a line, which only a person can grant."""
+def shipped_by_somebody_else(order: Order) -> OrderChange | None:
+    """The channel says that somebody else has shipped all of it, which only a person can judge."""
     lines = [
-        IncomingLine(line_id=one.line_id, sku=one.sku, quantity=one.ordered, current_quantity=one.ordered)
+        IncomingLine(
+            line_id=one.line_id,
+            sku=one.sku,
+            quantity=one.ordered,
+            current_quantity=one.ordered,
+            fulfilled_quantity=one.ordered,
+        )
         for one in order.lines
     ]
-    more = IncomingLine(line_id="9", sku="HAT", quantity=1, current_quantity=1)
     incoming = IncomingOrder(
         channel="shopify",
         account="main",
@@ -54,16 +59,16 @@ def edited_by_its_channel(order: Order) -> OrderChange | None:
         channel_updated_at=context(1).now,
         currency="USD",
         totals=Totals(),
-        lines=(*lines, more),
+        lines=tuple(lines),
     )
-    return update(order, incoming, Contact(), context(1))
+    return update(order, Message(incoming=incoming, contact=Contact(), context=context(1)))
 
 
 def overshipped(order: Order) -> OrderChange | None:
     return apply_report(order, report("shipped", F1, "ny", lines={"1": 2}), context(1))
 
 
-@pytest.mark.parametrize("how", [asked, edited_by_its_channel, overshipped])
+@pytest.mark.parametrize("how", [asked, shipped_by_somebody_else, overshipped])
 def test_an_order_that_goes_to_review_leaves_every_queue_for_stock(how: Ask) -> None:
     before = waiting_order()
     change = how(before)
@@ -74,7 +79,7 @@ def test_an_order_that_goes_to_review_leaves_every_queue_for_stock(how: Ask) -> 
     assert change.backorders_added == ()
 
 
-@pytest.mark.parametrize("how", [asked, edited_by_its_channel, overshipped])
+@pytest.mark.parametrize("how", [asked, shipped_by_somebody_else, overshipped])
 def test_an_order_that_waits_for_no_stock_goes_to_review_all_the_same(how: Ask) -> None:
     order = allocate(received(line("1", "MUG", 1)), plan(ny={"1": 1}), context()).order
     change = how(order)

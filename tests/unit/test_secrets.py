@@ -8,8 +8,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from oms.domain.errors import Throttled, Unauthorized, Unavailable
-from oms.runtime.secrets import MAX_REMEMBERED, MAX_UNKNOWN_PER_MINUTE, Secrets
+from oms.domain.errors import CredentialsRefused, Throttled, Unauthorized, Unavailable
+from oms.runtime.secrets import (
+    KNOWN_SECONDS,
+    MAX_REMEMBERED,
+    MAX_UNKNOWN_PER_MINUTE,
+    REFETCH_AFTER_SECONDS,
+    Secrets,
+)
 
 
 class SecretsManager:
@@ -205,3 +211,61 @@ def test_a_secret_in_another_form_is_our_fault_and_is_not_shown(
     with pytest.raises(Unavailable, match="channels/shopify/goods needs the form") as caught:
         secrets.signing_secrets("channels", "shopify", "goods")
     assert caught.value.__cause__ is None
+
+
+NAME = "oms/test/channels/shopify/goods"
+
+
+def hold_key(manager: SecretsManager, **credentials: object) -> None:
+    manager.texts[NAME] = json.dumps({"signing_secrets": ["s"], "credentials": credentials})
+
+
+def test_credentials_are_read_once_and_again_after_minutes(
+    secrets: Secrets, manager: SecretsManager, clock: Clock
+) -> None:
+    hold_key(manager, key="k1")
+    assert [secrets.credentials("channels", "shopify", "goods")["key"] for _ in range(2)] == ["k1", "k1"]
+    assert manager.asked == [NAME]
+    hold_key(manager, key="k2")
+    clock.seconds += KNOWN_SECONDS
+    assert secrets.credentials("channels", "shopify", "goods")["key"] == "k2"
+
+
+def test_credentials_that_were_just_changed_are_read_anew_when_the_old_ones_are_refused(
+    secrets: Secrets, manager: SecretsManager, clock: Clock
+) -> None:
+    hold_key(manager, key="k1")
+    secrets.credentials("channels", "shopify", "goods")
+    hold_key(manager, key="k2")
+    clock.seconds += REFETCH_AFTER_SECONDS + 1
+    assert secrets.credentials("channels", "shopify", "goods", anew=True)["key"] == "k2"
+
+
+def test_credentials_that_are_refused_again_and_again_are_not_asked_for_each_time(
+    secrets: Secrets, manager: SecretsManager
+) -> None:
+    hold_key(manager, key="k1")
+    for _ in range(5):
+        secrets.credentials("channels", "shopify", "goods", anew=True)
+    assert manager.asked == [NAME]
+
+
+def test_a_line_end_that_was_pasted_along_is_no_part_of_a_key(secrets: Secrets, manager: SecretsManager) -> None:
+    hold_key(manager, key=" k1\n", number=7, nested={"a": 1}, nothing=None)
+    assert secrets.credentials("channels", "shopify", "goods") == {"key": "k1", "number": "7"}
+
+
+@pytest.mark.parametrize("text", ["", "secret", "[]", "{}", '{"credentials": "abc"}', '{"credentials": {}}', "7"])
+def test_an_account_without_credentials_waits_for_a_person(
+    secrets: Secrets, manager: SecretsManager, text: str
+) -> None:
+    manager.texts[NAME] = text
+    with pytest.raises(CredentialsRefused) as caught:
+        secrets.credentials("channels", "shopify", "goods")
+    assert caught.value.__cause__ is None
+    assert "secret channels/shopify/goods" in str(caught.value)
+
+
+def test_an_account_nobody_set_up_has_no_credentials(secrets: Secrets) -> None:
+    with pytest.raises(CredentialsRefused):
+        secrets.credentials("channels", "shopify", "nowhere")

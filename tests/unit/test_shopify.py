@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from oms.channels import registry, shopify
+from oms.channels import envelopes, registry, shopify
 from oms.domain.errors import InvalidMessage, Unauthorized
 from oms.domain.incoming import Address, IncomingOrder
 from oms.domain.order import ShippingLine, Totals
@@ -19,7 +19,7 @@ from tests.unit.shopify_bodies import envelope, line_item, shopify_order
 
 def parsed(body: str | dict[str, Any], topic: str = "orders/create", **changes: Any) -> IncomingOrder:
     order = shopify.parse(envelope(body, topic, **changes))
-    assert order is not None
+    assert isinstance(order, IncomingOrder)
     return order
 
 
@@ -53,8 +53,8 @@ def test_every_followed_topic_carries_the_whole_order(topic: str) -> None:
     assert parsed(shopify_order(), topic) == parsed(shopify_order())
 
 
-@pytest.mark.parametrize("topic", ["app/uninstalled", "orders/edited", "refunds/create", "products/update"])
-def test_other_topics_are_not_orders(topic: str) -> None:
+@pytest.mark.parametrize("topic", ["app/uninstalled", "orders/delete", "inventory_levels/update", "products/update"])
+def test_other_topics_are_not_followed(topic: str) -> None:
     assert shopify.parse(envelope({"id": 1}, topic)) is None
 
 
@@ -209,6 +209,16 @@ def test_an_order_nobody_has_to_deliver_has_no_address() -> None:
     order = parsed(shopify_order(shipping_address=None, billing_address=None, customer=None, email=None))
     assert order.contact.ship_to == Address()
     assert (order.contact.name, order.contact.email, order.customer_id) == ("", "", None)
+
+
+def test_an_order_that_was_fetched_is_read_as_one_that_was_sent() -> None:
+    assert parsed(shopify_order(), envelopes.FETCHED) == parsed(shopify_order())
+
+
+def test_no_header_makes_a_message_one_that_we_fetched() -> None:
+    headers = {"x-shopify-topic": envelopes.FETCHED, "x-shopify-webhook-id": "w"}
+    assert shopify.describe(headers) == ("", "w")
+    assert refusal(shopify_order(), topic="").reason == "MISSING_FIELD"
 
 
 def test_topic_and_id_of_a_delivery_are_read_from_its_headers() -> None:

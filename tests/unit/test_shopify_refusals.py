@@ -20,7 +20,7 @@ from tests.unit.shopify_bodies import envelope, line_item, shopify_order
 
 def parsed(body: str | dict[str, Any], topic: str = "orders/create", **changes: Any) -> IncomingOrder:
     order = shopify.parse(envelope(body, topic, **changes))
-    assert order is not None
+    assert isinstance(order, IncomingOrder)
     return order
 
 
@@ -63,7 +63,7 @@ def test_an_order_without_an_id_is_refused() -> None:
         ({"total_price": "a lot"}, "total_price"),
         ({"total_price": "NaN"}, "total_price"),
         ({"total_price": "1E+999"}, "total_price"),
-        ({"total_tax": "0.001"}, "total of tax"),
+        ({"total_tax": "0.001"}, "total_tax"),
         ({"line_items": []}, "line_items"),
         ({"line_items": {}}, "line_items"),
         ({"line_items": [line_item(quantity="2")]}, "line_items.0.quantity"),
@@ -181,5 +181,5 @@ def _taken_or_refused(body: dict[str, Any]) -> None:
         assert error.reason
         assert error.field
     else:
-        assert order is not None
+        assert isinstance(order, IncomingOrder)
         assert all(line.quantity > 0 and line.unit_price_minor >= 0 for line in order.lines)

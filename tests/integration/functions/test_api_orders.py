@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from oms.domain.catalog import ChannelAccount, Policy, Product
+from oms.domain.catalog import ChannelAccount, Location, Policy, Product
 from oms.domain.reservations import reserve
 from oms.domain.stock import StockPosition
 from oms.runtime import clients
@@ -292,6 +292,8 @@ def test_each_sample_event_may_come_twice(stage: Stage, api: ApiClient, case: st
     """What is naturally done once answers the second time as the first, or that there is nothing left to do."""
     stage.put("settings", ChannelAccount(), kind="channel_account", name="web#main-street-goods")
     stage.put("settings", ChannelAccount(), kind="channel_account", name="phone#main-street-goods")
+    stage.put("settings", ChannelAccount(), kind="channel_account", name="pos#main-street-goods")
+    stage.put("locations", Location(location_id="STORE-SEATTLE"))
     for sku in ("MUG-STONE-350", "BOWL-STONE-16"):
         stage.put("products", Product(sku=sku, grams=400))
         stage.put("stock", StockPosition(sku=sku, location_id="WH-EAST", on_hand=9, available=9))

@@ -182,25 +182,3 @@ def test_a_location_that_is_not_fully_set_up_shows_among_the_failed(company: Mai
         at_endpoint(company.stage, "")
     assert len(send(company)) == 1
     assert delivery(company)["status"] == "FAILED"
-
-
-def test_a_channel_that_cannot_be_told_yet_has_its_figure_on_the_row(company: MainStreet) -> None:
-    assert send(company, "availability_changed") == []
-    row = delivery(company)
-    assert (row["destination"], row["status"]) == ("channel#shopify#main-street-goods", "READY")
-    assert row["message"] == {
-        "channel_sku": "MUG-STONE-350",
-        "sku": "MUG-STONE-350",
-        "quantity": 160 + 131 + 222 + 213 + 114 + 8 - 2,  # the store keeps two of everything
-        "version": 0,
-        "at": "2026-11-16T15:00:00Z",
-    }
-
-
-def test_the_figures_that_cannot_be_told_are_counted_apart(company: MainStreet, capsys: Any) -> None:
-    send(company, "availability_changed")
-    send(company, "listing_taken_down")
-    counted = capsys.readouterr().out
-    assert '"MessagesReady"' in counted
-    assert '"MessagesObsolete"' in counted
-    assert '"MessagesSent"' not in counted

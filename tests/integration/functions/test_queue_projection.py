@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
 import pytest
 
 from oms.domain.projection import open_lines
+from tests.integration.bazaar import bazaar, open_account
 from tests.integration.company import everything
 from tests.integration.faults import Faults
 from tests.integration.samples import ALLOCATED, ORDER_ID, PLACED, RELEASED, SHIPPED, MainStreet, Steps
-from tests.integration.stage import Stage, cases, sample, template
+from tests.integration.stage import LambdaContext, Stage, cases, sample, template
 
 FUNCTION = "queue_projection"
 BEFORE: dict[str, Steps] = {
@@ -22,6 +24,8 @@ BEFORE: dict[str, Steps] = {
     "shipment_shipped": SHIPPED,
     "five_events_of_two_orders": RELEASED,
     "not_an_event": PLACED,
+    "order_cancelled_by_us": PLACED,
+    "lines_cancelled_for_a_buyer": PLACED,
     "unknown_order": (),
 }
 LOOKED_FOR = {"UNALLOCATED": (3, False)}
@@ -32,6 +36,8 @@ EXPECTED: dict[str, dict[str, tuple[int, bool]]] = {
     "shipment_shipped": {},
     "five_events_of_two_orders": {"WH-RENO": (3, True)},
     "not_an_event": LOOKED_FOR,
+    "order_cancelled_by_us": LOOKED_FOR,
+    "lines_cancelled_for_a_buyer": LOOKED_FOR,
     "unknown_order": {},
 }
 
@@ -162,3 +168,66 @@ def test_what_a_projection_costs_is_counted(company: MainStreet) -> None:
     rows = [one["Item"] for one in written if one["TableName"].endswith("open_lines")]
     assert len(rows) == 6
     assert all(len(json.dumps(row)) < 1024 for row in rows), "one write unit each"
+
+
+# What the channel of an order is owed.
+
+
+def at_the_bazaar(company: MainStreet, case: str) -> Any:
+    """The sample, as if the order had come from an account of the bazaar."""
+    event = sample(FUNCTION, case)
+    for record in event["Records"]:
+        record["body"] = record["body"].replace('"shopify"', '"bazaar"')
+    return company.function(FUNCTION).handler(event, LambdaContext())
+
+
+@pytest.fixture
+def told(company: MainStreet, monkeypatch: pytest.MonkeyPatch) -> Iterator[MainStreet]:
+    """The company, whose account at the bazaar is told everything."""
+    with bazaar(monkeypatch) as shop:
+        open_account(company.stage, shop.url, "bazaar#main-street-goods")
+        yield company
+
+
+def owed(company: MainStreet) -> list[tuple[str, str, str]]:
+    rows = (row for row in company.stage.rows("deliveries") if row["destination"].startswith("channel#"))
+    return [(row["destination"], row["message_key"], row["status"]) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("case", "notices"),
+    [
+        ("shipment_shipped", [f"{ORDER_ID}#7#shipment"]),
+        ("order_released", []),
+        ("order_cancelled_by_us", [f"{ORDER_ID}#4#cancellation"]),
+        ("lines_cancelled_for_a_buyer", [f"{ORDER_ID}#4#cancellation"]),
+    ],
+)
+def test_a_channel_is_owed_a_notice_once_however_often_the_event_comes(
+    told: MainStreet, case: str, notices: list[str]
+) -> None:
+    for _ in range(2):
+        assert at_the_bazaar(told, case) == {"batchItemFailures": []}
+    assert owed(told) == [("channel#bazaar#main-street-goods", key, "PENDING") for key in notices]
+
+
+def test_an_account_that_is_told_nothing_is_owed_nothing(company: MainStreet) -> None:
+    company.play(FUNCTION, "shipment_shipped")
+    assert owed(company) == []
+
+
+def test_an_event_whose_notice_could_not_be_written_comes_again(told: MainStreet, faults: Faults) -> None:
+    faults.refuse("PutItem", "ThrottlingException", times=10)
+    assert len(at_the_bazaar(told, "shipment_shipped")["batchItemFailures"]) == 1
+    faults.mend()
+    assert at_the_bazaar(told, "shipment_shipped") == {"batchItemFailures": []}
+    assert len(owed(told)) == 1
+
+
+def test_settings_that_cannot_be_read_cost_their_own_account_its_notices_and_nobody_a_row(told: MainStreet) -> None:
+    told.play_all(*SHIPPED)
+    unreadable = {"kind": "channel_account", "name": "bazaar#main-street-goods", "tells": "EVERYTHING"}
+    told.stage.put("settings", unreadable)
+    assert len(at_the_bazaar(told, "shipment_shipped")["batchItemFailures"]) == 1
+    assert shown(told) == {}
+    assert told.play(FUNCTION, "five_events_of_two_orders") == {"batchItemFailures": []}

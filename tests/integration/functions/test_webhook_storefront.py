@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from oms.channels import envelopes, shopify
+from oms.channels import bigcommerce, envelopes, registry, shopify, woocommerce
 from oms.runtime import clients
 from tests.integration.functions.doors import Door, body_of, http_event, open_door
 from tests.integration.stage import ROOT, SETTINGS, Stage, cases, sample
@@ -19,10 +21,17 @@ ACCOUNT = {"channel": "shopify", "account": "main-street-goods"}
 BODY = '{"id": 1, "note": "caf\u00e9"}'
 SIGNATURE = "x-shopify-hmac-sha256"
 
+SIGNED_BY: dict[str, Callable[[bytes], dict[str, str]]] = {
+    "shopify": lambda body: {SIGNATURE: shopify.sign(body, SECRET)},
+    "woocommerce": lambda body: {"x-wc-webhook-signature": woocommerce.sign(body, SECRET)},
+    "bigcommerce": lambda _: {bigcommerce.SECRET_HEADER: SECRET},
+}
+
 
 @pytest.fixture
 def storefront(stage: Stage) -> Door:
-    held = {"channels/shopify/main-street-goods": [SECRET, OLDER]}
+    accounts = ("shopify/main-street-goods", "woocommerce/corner-store", "bigcommerce/harbour")
+    held = {f"channels/{account}": [SECRET, OLDER] for account in accounts}
     return open_door(stage, "webhook_storefront", "intake", held)
 
 
@@ -42,17 +51,45 @@ def signed(body: str | bytes = BODY, secret: str = SECRET, **headers: str) -> di
 def test_each_sample_is_answered_the_same_when_it_comes_twice(storefront: Door, case: str) -> None:
     event = sample("webhook_storefront", case)
     is_forged = case.startswith("forged")
-    if not is_forged:
-        event["headers"][SIGNATURE] = shopify.sign(body_of(event), SECRET)
+    if not is_forged and not case.endswith("ping"):
+        event["headers"] |= SIGNED_BY[event["pathParameters"]["channel"]](body_of(event))
     assert [storefront.post(event)[0] for _ in range(2)] == [401 if is_forged else 200] * 2
     queued = storefront.queued()
-    if is_forged:
+    if is_forged or case.endswith("ping"):
         assert queued == []
         return
     first, again = (envelopes.from_message(message) for message in queued)
+    channel = registry.module(first.channel)
     assert envelopes.body_bytes(first) == envelopes.body_bytes(again) == body_of(event)
-    assert first.message_id == again.message_id == event["headers"]["x-shopify-webhook-id"]
-    assert shopify.parse(first) == shopify.parse(again) is not None
+    topic, message_id = channel.describe(event["headers"])
+    assert first.topic == again.topic == topic
+    assert first.message_id == again.message_id == (message_id or hashlib.sha256(body_of(event)).hexdigest())
+    assert channel.parse(first) == channel.parse(again) is not None
+
+
+PING = http_event({"channel": "woocommerce", "account": "corner-store"}, {"host": "x"}, "webhook_id=12")
+
+
+def test_a_ping_is_answered_the_same_whether_or_not_there_is_such_an_account(storefront: Door) -> None:
+    stranger = PING | {"pathParameters": {"channel": "woocommerce", "account": "nobody"}}
+    storefront.stage.fail("secretsmanager", "GetSecretValue", "InternalServiceError")
+    assert storefront.post(PING) == storefront.post(stranger) == (200, {})
+    assert storefront.queued() == []
+
+
+@pytest.mark.parametrize(
+    "touched",
+    [
+        {"body": "webhook_id=12&id=1"},
+        {"headers": {"x-wc-webhook-topic": "order.deleted"}},
+        {"pathParameters": {"channel": "shopify", "account": "main-street-goods"}},
+        {"pathParameters": {"channel": "woocommerce", "account": "../a"}},
+        {"pathParameters": {"channel": "nochannel", "account": "corner-store"}},
+    ],
+)
+def test_what_only_looks_like_a_ping_is_turned_away(storefront: Door, touched: dict[str, Any]) -> None:
+    assert storefront.post(PING | touched)[0] == 401
+    assert storefront.queued() == []
 
 
 def test_a_genuine_message_is_queued_in_its_envelope_under_its_account(storefront: Door) -> None:
@@ -97,6 +134,14 @@ def test_a_message_without_an_id_is_known_by_its_body(storefront: Door) -> None:
     ids = {message["message_id"] for message in storefront.queued()}
     assert len(ids) == 1
     assert len(ids.pop()) == 64
+
+
+def test_no_webhook_can_say_that_it_is_what_we_asked_the_channel_for(
+    storefront: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry.module("shopify"), "describe", lambda _: (envelopes.FETCHED, "delivery-1"))
+    assert storefront.post(signed())[0] == 200
+    assert storefront.queued()[0]["topic"] == ""
 
 
 def forgeries() -> dict[str, dict[str, Any]]:
@@ -245,7 +290,8 @@ def test_the_handler_loads_neither_pydantic_nor_an_http_router(storefront: Door)
         "import sys; from importlib.util import spec_from_file_location as spec, module_from_spec as make; "
         f"found = spec('app', {str(ROOT / 'functions/webhook_storefront/app.py')!r}); "
         "found.loader.exec_module(make(found)); "
-        "from oms.channels import registry; registry.verifier('shopify'); "
+        "from oms.channels import registry; "
+        "found = [registry.verifier(one) for one in ('shopify', 'woocommerce', 'bigcommerce')]; "
         "print(sorted(name for name in sys.modules if 'pydantic' in name or 'event_handler' in name))"
     )
     paths = f"import sys; sys.path[:] = {json.dumps(sys.path)}; "

@@ -82,6 +82,13 @@ def test_a_locations_reports_of_its_stock_go_back_to_the_stock_queue(stage: Stag
     assert stage.messages("intake") == []
 
 
+def test_orders_that_could_not_be_fetched_go_back_to_the_poll_queue(stage: Stage, run: Run) -> None:
+    kept = keep("poll#amazon#main", 1, "GONE_ON_CHANNEL", task="fetch", channel_account="amazon#main")
+    assert run("--source", "poll#amazon#main") == 0
+    assert stage.messages("poll") == [kept]
+    assert stage.messages("intake") == []
+
+
 def test_a_limit_and_a_reason_choose_which_messages_go_back(stage: Stage, run: Run) -> None:
     kept = [keep(SOURCE, number, "UNKNOWN_ACCOUNT" if number % 2 else "MALFORMED_JSON") for number in range(6)]
     assert run("--source", SOURCE, "--reason", "UNKNOWN_ACCOUNT", "--limit", "2") == 0

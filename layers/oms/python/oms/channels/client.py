@@ -6,8 +6,10 @@ What a channel answers is read by its module; nothing of an answer's text gets i
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -15,7 +17,7 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from oms.domain.catalog import ChannelAccount
-from oms.domain.errors import ChannelRefused, CredentialsRefused, NotFound, Throttled, Unavailable
+from oms.domain.errors import ChannelRefused, CredentialsRefused, NotFound, Retryable, Throttled, Unavailable
 from oms.runtime.http import HttpAnswer, HttpClient
 
 LONGEST_WAIT_SECONDS = 2.0
@@ -24,6 +26,9 @@ LONGEST_WAIT_SECONDS = 2.0
 MAX_TURNS = 5
 EXPIRES_EARLY_SECONDS = 60.0
 """A token is not used any more this long before it expires."""
+
+MAX_CODES, MAX_DEPTH = 10, 8
+"""How many codes are kept of an error answer, and how deep they are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class Limits(Protocol):
         ...
 
     def learn(self, bucket: str, limit: Limit, per_second: float) -> None:
-        """The channel said that its limit is another than we thought."""
+        """The channel said how often it may be called."""
         ...
 
     def close(self, bucket: str, limit: Limit, seconds: float) -> None:
@@ -71,7 +76,8 @@ Headers = Callable[["ChannelApi"], Mapping[str, str]]
 class ChannelApi:
     """One account of one channel. Make one per worker: it remembers tokens until they expire.
 
-    `clock` counts seconds and never goes back, `now` is the time of day.
+    `clock` counts seconds and never goes back, `now` is the time of day. Nothing is asked any more once the clock
+    shows `ends_at`: a worker has to end in order, whatever a channel does.
     """
 
     channel: str
@@ -83,6 +89,7 @@ class ChannelApi:
     now: Callable[[], datetime]
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    ends_at: float = math.inf
     _tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     @property
@@ -133,11 +140,18 @@ class ChannelApi:
         sent, content = _content(body, form)
         signed = {**headers(self), **content}
         self._wait(limit)
-        answer = self.http.request(method, url, body=sent, headers=signed)
+        answer = self.http.request(method, url, body=sent, headers=signed, within_seconds=self._seconds_left())
         told = _number(answer.headers.get(limit.rate_header.lower(), ""))
         if told > 0:
-            self.limits.learn(self._bucket(limit), limit, told)
+            with suppress(Retryable):  # the answer counts, and the next one tells it again
+                self.limits.learn(self._bucket(limit), limit, told)
         return answer
+
+    def _seconds_left(self) -> float:
+        left = self.ends_at - self.clock()
+        if left <= 0:
+            raise Unavailable(f"{self.channel}#{self.account}: no time left to ask")
+        return left
 
     def _wait(self, limit: Limit) -> None:
         seconds = 0.0
@@ -145,7 +159,7 @@ class ChannelApi:
             seconds = self.limits.take(self._bucket(limit), limit)
             if not seconds:
                 return
-            if seconds > LONGEST_WAIT_SECONDS:
+            if seconds > min(LONGEST_WAIT_SECONDS, self._seconds_left()):
                 break
             self.sleep(seconds)
         raise Throttled(f"{self.channel}#{self.account}: {limit.name} is used up", retry_after_seconds=seconds)
@@ -156,7 +170,8 @@ class ChannelApi:
         what = f"{self.channel}#{self.account}: {limit.name} answered {answer.status}"
         if answer.status == 429:
             seconds = answer.retry_after_seconds or 1 / limit.per_second
-            self.limits.close(self._bucket(limit), limit, seconds)
+            with suppress(Retryable):  # this caller waits in any case, and the next is told the same
+                self.limits.close(self._bucket(limit), limit, seconds)
             raise Throttled(what, retry_after_seconds=seconds)
         if answer.status in expired or answer.status in (401, 403):
             raise CredentialsRefused(what)
@@ -177,27 +192,28 @@ def error_codes(answer: HttpAnswer) -> tuple[str, ...]:
         content = json.loads(answer.body)
     except ValueError:
         return ()
-    return tuple(dict.fromkeys(_codes(content)))[:10]
+    return tuple(dict.fromkeys(_codes(content, MAX_DEPTH)))[:MAX_CODES]
 
 
 def decimal_json(answer: HttpAnswer) -> Any:
     """The answer's JSON with exact amounts. Raises Unavailable when it is none: somebody else answered."""
     try:
         return json.loads(answer.body, parse_float=Decimal)
-    except ValueError as error:
-        raise Unavailable("the answer is no JSON") from error
+    except ValueError:
+        # no cause: it would carry the answer along
+        raise Unavailable("the answer is no JSON") from None
 
 
-def _codes(content: Any) -> list[str]:
-    if isinstance(content, list):
-        return [code for one in content[:10] for code in _codes(one)]
-    if not isinstance(content, dict):
+def _codes(content: Any, depth: int) -> list[str]:
+    if isinstance(content, list) and depth:
+        return [code for one in content[:MAX_CODES] for code in _codes(one, depth - 1)]
+    if not isinstance(content, dict) or not depth:
         return []
     found = [str(content[name]) for name in ("code", "errorId", "error") if isinstance(content.get(name), (str, int))]
     short = [
         code for code in found if len(code) <= 60 and code.replace("_", "").replace("-", "").replace(".", "").isalnum()
     ]
-    return short + [code for value in content.values() if isinstance(value, (dict, list)) for code in _codes(value)]
+    return short + [code for value in content.values() for code in _codes(value, depth - 1)]
 
 
 def _content(body: Any, form: Mapping[str, str] | None) -> tuple[bytes | None, dict[str, str]]:
@@ -211,6 +227,7 @@ def _content(body: Any, form: Mapping[str, str] | None) -> tuple[bytes | None, d
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return 0.0
+    return number if math.isfinite(number) else 0.0

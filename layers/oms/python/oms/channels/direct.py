@@ -1,143 +1,79 @@
-"""Orders placed with us directly (own shop, phone, point of sale): the body of `POST /orders`, and it in our words."""
+"""Orders placed with us directly (own shop, phone, point of sale): the body of `POST /orders`, and it in our words.
+
+The same body comes through the intake queue where orders are imported: `parse` reads it, and wants it to say what a
+request says beside it, so that the same row read twice is the same order.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
-from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import ValidationError
 
-from oms.domain.errors import InvalidOrder
-from oms.domain.incoming import Address, Contact, IncomingLine, IncomingOrder
-from oms.domain.order import MAX_LINES, Method, ShippingLine, Totals
-from oms.domain.reservations import RESERVATION_ID
-from oms.domain.validation import in_utc_seconds
+from oms.channels import envelopes
+from oms.channels.direct_models import DirectAddress, DirectCustomer, DirectLine, DirectOrder, OrderBody
+from oms.domain.errors import InvalidMessage, InvalidOrder
+from oms.domain.incoming import Address, Contact, Envelope, IncomingLine, IncomingOrder
+from oms.domain.order import Method, Payment, ShippingLine, Totals
+from oms.domain.validation import invalid_message
 
-MAX_UNITS = 1_000_000
-MAX_MINOR = 10**12
-FIRST_YEAR = 2000
-_LONGEST_NAME = 255
+IMPORTED = "import"
+"""The topic of an order that `tools/import_orders.py` put on the intake queue."""
 
 
-def _utc(moment: datetime) -> datetime:
-    if moment.year < FIRST_YEAR:
-        raise ValueError(f"before {FIRST_YEAR}")
-    return in_utc_seconds(moment)
+def parse(envelope: Envelope) -> IncomingOrder:
+    """The order in an imported message: the body of `POST /orders`, with `channel_order_id` and `placed_at`.
+
+    Raises InvalidMessage (NOT_UTF8, MALFORMED_JSON, MISSING_FIELD, INVALID_FIELD) or InvalidOrder, naming the field.
+    """
+    order = read(envelopes.body_bytes(envelope))
+    if (order.channel, order.account) != (envelope.channel, envelope.account):
+        raise InvalidMessage("the order is of another account", field="account", reason="OTHER_ACCOUNT")
+    return imported_order(order)
 
 
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
+def read(body: bytes) -> DirectOrder:
+    """The order in these bytes. Raises InvalidMessage as `parse` does."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        # no cause: it would carry the body into logs
+        raise InvalidMessage("the body is not UTF-8", field="body", reason="NOT_UTF8") from None
+    try:
+        return DirectOrder.model_validate_json(text)
+    except ValidationError as error:
+        raise invalid_message(error.errors(include_url=False, include_input=False)) from error
 
 
-Time = Annotated[AwareDatetime, AfterValidator(_utc)]
-Minor = Annotated[int, Field(ge=0, le=MAX_MINOR)]
-Text = Annotated[str, Field(max_length=_LONGEST_NAME)]
-Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)]
-Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
-Phone = Annotated[str, Field(max_length=40, pattern=r"^[0-9+()./ x-]*[0-9][0-9+()./ x-]*$")]
-PaymentStatus = Annotated[
-    Literal["PENDING", "AUTHORIZED", "PARTIALLY_PAID", "PAID", "VOIDED", "EXPIRED", "REFUNDED"], BeforeValidator(_upper)
-]
-ServiceLevel = Annotated[Literal["STANDARD", "EXPRESS"], BeforeValidator(_upper)]
-ReservationId = Annotated[str, Field(pattern=RESERVATION_ID)]
-
-
-class _Model(BaseModel):
-    # A field nobody knows is a mistake of the caller's, told and not ignored. Errors must not repeat people's data.
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, str_strip_whitespace=True
-    )
-
-
-class DirectLine(_Model):
-    """One line. Price of one unit; discount and tax of the whole line; all in minor units of the currency."""
-
-    line_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = Field(
-        default=None, description="Default: the number of the line, from 1."
-    )
-    sku: Annotated[str, Field(min_length=1, max_length=100)]
-    title: Text = ""
-    quantity: Annotated[int, Field(ge=1, le=MAX_UNITS)]
-    unit_price_minor: Minor
-    discount_minor: Minor = 0
-    tax_minor: Minor = 0
-    requires_shipping: bool = True
-    together: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,64}$")] = Field(
-        default="", description="Lines with the same mark ship from one location."
-    )
-
-
-class DirectAddress(_Model):
-    """A postal address; country and region by ISO 3166 (`US`, `NJ`)."""
-
-    name: Text = ""
-    company: Text = ""
-    address1: Name
-    address2: Text = ""
-    city: Name
-    region: Annotated[str, Field(max_length=40)] = ""
-    postal_code: Annotated[str, Field(max_length=20)] = ""
-    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
-    phone: Phone | Literal[""] = ""
-
-
-class DirectCustomer(_Model):
-    """Who ordered. `id` is what your shop calls the customer."""
-
-    id: Annotated[str, Field(min_length=1, max_length=100)] | None = None
-    name: Text = ""
-    email: Email | None = None
-    phone: Phone | None = None
-
-
-class DirectOrder(_Model):
-    """An order as your shop, your phone desk or your till took it. Sums that do not add up put it in review."""
-
-    channel: Literal["web", "phone", "pos"]
-    account: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$", description="One of the accounts in `settings`.")]
-    channel_order_id: Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)] | None = Field(
-        default=None, description="What you call the order. Default: the Idempotency-Key."
-    )
-    order_number: Text = Field(default="", description="What the customer reads: `#1001`.")
-    placed_at: Time | None = Field(default=None, description="Default: now.")
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-    prices_include_tax: bool = False
-    lines: Annotated[list[DirectLine], Field(min_length=1, max_length=MAX_LINES)]
-    shipping_minor: Minor = 0
-    tax_minor: Minor | None = Field(default=None, description="Default: the sum of the lines' tax.")
-    discounts_minor: Minor | None = Field(default=None, description="Default: the sum of the lines' discounts.")
-    tip_minor: Minor = 0
-    total_minor: Minor
-    ship_to: DirectAddress | None = Field(
-        default=None, description="Needed unless it is collected, or no line of the order requires shipping."
-    )
-    pickup_location_id: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
-        default=None, description="The location where the customer collects it; nothing is shipped then."
-    )
-    bill_to: DirectAddress | None = None
-    customer: DirectCustomer | None = None
-    service_level: ServiceLevel = "STANDARD"
-    promised_by: Time | None = Field(
-        default=None,
-        description="By when the customer was told it arrives. The order is refused where no plan can keep it.",
-    )
-    note: Annotated[str, Field(max_length=5_000, description="What the customer wrote; kept with the contact.")] = ""
-    payment_status: PaymentStatus | None = None
-    reservation_id: ReservationId | None = Field(
-        default=None, description="The cart's hold: the order takes it over, if it has not run out."
-    )
+def imported_order(order: DirectOrder) -> IncomingOrder:
+    """The order as intake takes it; a repeat is the same order as of the same time. Raises InvalidOrder."""
+    if order.channel_order_id is None:
+        raise InvalidOrder("an imported order says what it is called", field="channel_order_id", reason="MISSING_FIELD")
+    if order.placed_at is None:
+        raise InvalidOrder("an imported order says when it was placed", field="placed_at", reason="MISSING_FIELD")
+    if order.reservation_id is not None:
+        message = "a cart's hold is taken over by POST /orders only"
+        raise InvalidOrder(message, field="reservation_id", reason="NOT_SUPPORTED")
+    return incoming_order(order, default_id=order.channel_order_id, now=order.placed_at)
 
 
 def incoming_order(order: DirectOrder, default_id: str, now: datetime) -> IncomingOrder:
     """The order as intake takes it; `default_id` names it where the caller did not. Raises InvalidOrder."""
+    if order.handed_by is Method.CARRY_OUT and order.reservation_id is not None:
+        message = "what is carried out leaves the shelf, not a cart's hold"
+        raise InvalidOrder(message, field="reservation_id", reason="NOT_SUPPORTED")
+    return canonical(order, order.channel_order_id or default_id, order.placed_at or now)
+
+
+def canonical(order: OrderBody, channel_order_id: str, placed_at: datetime) -> IncomingOrder:
+    """The order in our words. Raises InvalidOrder for what no single field can tell."""
     lines = tuple(_line(line, number) for number, line in enumerate(order.lines, start=1))
     _check(order, lines)
-    placed_at = order.placed_at or now
     return IncomingOrder(
         channel=order.channel,
         account=order.account,
-        channel_order_id=order.channel_order_id or default_id,
+        channel_order_id=channel_order_id,
         order_number=order.order_number,
         placed_at=placed_at,
         channel_updated_at=placed_at,
@@ -148,14 +84,35 @@ def incoming_order(order: DirectOrder, default_id: str, now: datetime) -> Incomi
         shipping_lines=(ShippingLine(title=order.service_level, price_minor=order.shipping_minor),)
         if order.shipping_minor
         else (),
-        payment_status=order.payment_status or "",
+        payment_status=order.payment_status or _paid(order),
+        payments=_payments(order),
         customer_id=order.customer.id if order.customer else None,
         service_level=order.service_level,
-        method=Method.PICKUP if order.pickup_location_id else Method.SHIP,
+        method=order.handed_by,
         pickup_location_id=order.pickup_location_id,
+        sold_by=order.sold_by,
+        sold_at_location_id=order.sold_at_location_id or "",
         promised_by=order.promised_by,
         contact=_contact(order),
     )
+
+
+def _payments(order: OrderBody) -> tuple[Payment, ...]:
+    return tuple(
+        Payment(status=one.state, amount_minor=one.amount_minor, method=one.method, reference=one.reference)
+        for one in order.payments
+    )
+
+
+def _paid(order: OrderBody) -> str:
+    """What the payments come to, in the words of `payment_status`; empty where nobody told of any."""
+    if not order.payments:
+        return ""
+    paid = sum(one.amount_minor for one in order.payments if one.state == "PAID")
+    sure = paid + sum(one.amount_minor for one in order.payments if one.state == "AUTHORIZED")
+    if sure >= order.total_minor:
+        return "PAID" if paid >= order.total_minor else "AUTHORIZED"
+    return "PARTIALLY_PAID" if sure else "PENDING"
 
 
 def _line(line: DirectLine, number: int) -> IncomingLine:
@@ -173,7 +130,7 @@ def _line(line: DirectLine, number: int) -> IncomingLine:
     )
 
 
-def _check(order: DirectOrder, lines: tuple[IncomingLine, ...]) -> None:
+def _check(order: OrderBody, lines: tuple[IncomingLine, ...]) -> None:
     """What no single field can tell. Raises InvalidOrder naming the field."""
     counted = Counter(line.line_id for line in lines)
     for number, line in enumerate(lines):
@@ -181,12 +138,33 @@ def _check(order: DirectOrder, lines: tuple[IncomingLine, ...]) -> None:
             raise InvalidOrder(
                 f"line {line.line_id} comes twice", field=f"lines.{number}.line_id", reason="DUPLICATE_LINE"
             )
-    is_shipped = order.pickup_location_id is None and any(line.requires_shipping for line in lines)
+    is_shipped = order.handed_by is Method.SHIP and any(line.requires_shipping for line in lines)
     if order.ship_to is None and is_shipped:
         raise InvalidOrder("an order to be shipped needs ship_to", field="ship_to", reason="MISSING_FIELD")
+    _check_method(order)
+    if sum(one.amount_minor for one in order.payments) > order.total_minor:
+        message = "the payments come to more than total_minor"
+        raise InvalidOrder(message, field="payments", reason="MORE_THAN_TOTAL")
 
 
-def _totals(order: DirectOrder) -> Totals:
+def _check_method(order: OrderBody) -> None:
+    """Each method needs its location, and allows no other's. Raises InvalidOrder naming the field."""
+    method = order.handed_by
+    if method is Method.CARRY_OUT and order.sold_at_location_id is None:
+        message = "goods carried out left from sold_at_location_id"
+        raise InvalidOrder(message, field="sold_at_location_id", reason="MISSING_FIELD")
+    if method is Method.PICKUP and order.pickup_location_id is None:
+        message = "an order to be collected needs pickup_location_id"
+        raise InvalidOrder(message, field="pickup_location_id", reason="MISSING_FIELD")
+    if method is not Method.PICKUP and order.pickup_location_id is not None:
+        message = f"pickup_location_id does not go with {method.value}"
+        raise InvalidOrder(message, field="pickup_location_id", reason="INVALID_FIELD")
+    if method is Method.CARRY_OUT and order.promised_by is not None:
+        message = "what was carried out has arrived: there is nothing to promise"
+        raise InvalidOrder(message, field="promised_by", reason="INVALID_FIELD")
+
+
+def _totals(order: OrderBody) -> Totals:
     discounts, tax = order.discounts_minor, order.tax_minor
     return Totals(
         goods_minor=sum(line.unit_price_minor * line.quantity for line in order.lines),
@@ -198,7 +176,7 @@ def _totals(order: DirectOrder) -> Totals:
     )
 
 
-def _contact(order: DirectOrder) -> Contact:
+def _contact(order: OrderBody) -> Contact:
     ship_to, bill_to = _address(order.ship_to), _address(order.bill_to)
     customer = order.customer or DirectCustomer()
     return Contact(

@@ -10,11 +10,11 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from oms.domain import incoming
 from oms.domain.errors import InvalidMessage
 from oms.domain.incoming import Envelope
 
-FETCHED = "fetched"
-"""The topic of an order that we asked for: its body is the whole order as the channel's API gives it, as of then."""
+FETCHED = incoming.FETCHED
 
 BODY_KEY = "body_s3_key"
 """In a message whose body was too large for the queue, this stands in place of `body`."""

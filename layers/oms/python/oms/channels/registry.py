@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
     from oms.domain.listings import AvailabilityMessage
 
-SHARED = frozenset({"client", "direct", "envelopes", "registry"})
+SHARED = frozenset({"accounts", "client", "direct", "envelopes", "registry"})
 """Files of this package that are no channels; parts of a channel's own have an underscore: `shopify_orders`."""
 
 CHANNELS = frozenset(
@@ -55,10 +55,18 @@ class Channel(Protocol):
         """The topic and the id of the message; empty where the channel sent none."""
         ...
 
+    def is_ping(self, headers: Mapping[str, str], body: bytes) -> bool:
+        """Whether this is no message but a channel's unsigned question if anybody is there. It is answered 200 and
+        leads to nothing. Only for channels that ask so."""
+        ...
+
     def parse(self, envelope: Envelope) -> Parsed | None:
         """What the message means, or None for one we do not follow. A topic `envelopes.FETCHED` holds an order as
         `fetch` or `pull` got it. Raises InvalidMessage with field and reason."""
         ...
+
+    LAG_SECONDS: int
+    """How long before now a window must end at least; 0 where the file does not say."""
 
     def pull(self, api: ChannelApi, window: Window, token: str | None) -> PulledPage:
         """One page of the orders that changed within the window. Raises Retryable, ChannelRefused."""
@@ -104,8 +112,16 @@ def verifier(channel: str) -> Channel:
     return found
 
 
+def is_ping(channel: str, headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether a channel that does so asks if anybody is there. Raises Unauthorized as `verifier` does."""
+    found = verifier(channel)
+    return hasattr(found, "is_ping") and found.is_ping(headers, body)
+
+
 def module(channel: str) -> Channel:
     """The channel's module. Raises InvalidMessage for an unknown channel."""
+    if channel in DIRECT:
+        return cast(Channel, import_module("oms.channels.direct"))
     if not is_known(channel):
         raise InvalidMessage(f"no channel {channel!r}", field="channel", reason="UNKNOWN_CHANNEL")
     return cast(Channel, import_module(f"oms.channels.{channel}"))

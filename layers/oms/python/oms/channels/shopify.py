@@ -1,9 +1,8 @@
-"""Shopify webhooks: their headers, their signature, and the topics we follow.
+"""Shopify: its webhooks, and by its Admin API what it is asked and told.
 
 The signature is the base64 HMAC-SHA256 of the raw body under the app's client secret; after a change of the
 secret it may take an hour until the new one signs (shopify.dev, "Verify webhook deliveries"). Topic and ids
-are headers outside the signature, so nothing is decided by them alone: a followed topic carries the whole
-order, and the order says what it is.
+are headers outside the signature, so nothing is decided by them alone: the body must be what its topic names.
 """
 
 from __future__ import annotations
@@ -15,8 +14,29 @@ import re
 from collections.abc import Mapping, Sequence
 
 from oms.channels import envelopes
+from oms.channels.shopify_cancelling import confirm_cancellation
+from oms.channels.shopify_fulfillments import confirm_shipment
+from oms.channels.shopify_reading import fetch, pull
+from oms.channels.shopify_stock import MAX_PUBLISHED, listed, publish
+from oms.domain.channel_messages import Parsed, PrivacyKind
 from oms.domain.errors import InvalidMessage
-from oms.domain.incoming import Envelope, IncomingOrder
+from oms.domain.incoming import Envelope
+
+__all__ = [
+    "HEADERS",
+    "MAX_PUBLISHED",
+    "SIGNATURE_HEADERS",
+    "confirm_cancellation",
+    "confirm_shipment",
+    "describe",
+    "fetch",
+    "listed",
+    "parse",
+    "publish",
+    "pull",
+    "sign",
+    "verify",
+]
 
 MAX_BODY_BYTES = 1_500_000
 
@@ -34,7 +54,27 @@ HEADERS = frozenset(
         "x-shopify-triggered-at",
     }
 )
-TOPICS = frozenset({"orders/create", "orders/updated", "orders/cancelled", "orders/paid"})
+TOPICS = frozenset(
+    {
+        "orders/create",
+        "orders/updated",
+        "orders/cancelled",
+        "orders/paid",
+        "orders/fulfilled",
+        "orders/partially_fulfilled",
+    }
+)
+"""Those that carry the whole order."""
+
+EDITED = "orders/edited"
+NEWS_TOPICS = frozenset({EDITED, "fulfillments/create", "fulfillments/update", "refunds/create"})
+"""Those that say only which order changed."""
+
+PRIVACY_TOPICS = {
+    "customers/data_request": PrivacyKind.DATA_REQUEST,
+    "customers/redact": PrivacyKind.REDACT_CUSTOMER,
+    "shop/redact": PrivacyKind.REDACT_ACCOUNT,
+}
 _TOPIC_FORM = re.compile(r"[a-z_]{1,60}/[a-z_]{1,60}")
 
 
@@ -52,22 +92,34 @@ def verify(headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> b
 
 
 def describe(headers: Mapping[str, str]) -> tuple[str, str]:
-    """The topic and the id of the delivery; empty where Shopify sent none."""
-    return headers.get(_TOPIC, ""), headers.get(_WEBHOOK_ID) or headers.get(_EVENT_ID, "")
+    """The topic and the id of the delivery; empty where Shopify sent none. No header makes a message one we fetched."""
+    topic = headers.get(_TOPIC, "")
+    return "" if topic == envelopes.FETCHED else topic, headers.get(_WEBHOOK_ID) or headers.get(_EVENT_ID, "")
 
 
-def parse(envelope: Envelope) -> IncomingOrder | None:
-    """The order in the message, or None for a topic we do not follow.
+def parse(envelope: Envelope) -> Parsed | None:
+    """The order in the message, which order changed, a wish about people's data, or None for what we do not follow.
 
     Raises InvalidMessage (NOT_UTF8, MALFORMED_JSON, MISSING_FIELD, INVALID_FIELD, TOO_LARGE) or InvalidOrder
     (QUANTITY_NOT_POSITIVE, NEGATIVE_PRICE, TOO_MANY_LINES, DUPLICATE_LINE), with the path of the field.
     """
-    if not _TOPIC_FORM.fullmatch(envelope.topic):
-        reason = "INVALID_FIELD" if envelope.topic else "MISSING_FIELD"
+    topic = envelope.topic
+    if topic != envelopes.FETCHED and not _TOPIC_FORM.fullmatch(topic):
+        reason = "INVALID_FIELD" if topic else "MISSING_FIELD"
         raise InvalidMessage("a message names its topic, like orders/create", field=_TOPIC, reason=reason)
-    if envelope.topic not in TOPICS:
-        return None
-    # only here, so that verifying a webhook does not load pydantic
+    if topic == envelopes.FETCHED or topic in TOPICS:
+        return _order(envelope)
+    # only here and below, so that verifying a webhook does not load pydantic
+    from oms.channels import shopify_news
+
+    if topic in NEWS_TOPICS:
+        return shopify_news.order_news(_text(envelope), is_edit=topic == EDITED)
+    if topic in PRIVACY_TOPICS:
+        return shopify_news.privacy_request(_text(envelope), PRIVACY_TOPICS[topic], envelope)
+    return None
+
+
+def _order(envelope: Envelope) -> Parsed:
     from oms.channels import shopify_models, shopify_orders
 
     order = shopify_models.read(_text(envelope))

@@ -43,6 +43,11 @@ def _as_text(value: object) -> object:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def _id_as_text(value: object) -> object:
+    """An id that only tells things apart, be it a number or a gid."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 Time = Annotated[AwareDatetime, Field(strict=False), AfterValidator(in_utc_seconds)]
 Amount = Annotated[Decimal, BeforeValidator(_zero_for_none), Field(max_digits=15, allow_inf_nan=False)]
 Name = Annotated[str, BeforeValidator(_empty_for_none), Field(max_length=_LONGEST_NAME)]
@@ -70,9 +75,10 @@ class Money(_Model):
 
 
 class MoneySet(_Model):
-    """An amount in the shop's currency (the customer's, beside it, is not read)."""
+    """An amount in the shop's currency and in the one the customer saw."""
 
     shop_money: Money | None = None
+    presentment_money: Money | None = None
 
 
 class TaxLine(_Model):
@@ -82,7 +88,7 @@ class TaxLine(_Model):
 
 
 class DiscountAllocation(_Model):
-    """A line's share of a discount."""
+    """The share of a discount that falls upon a line or a shipping charge."""
 
     amount: Amount = Decimal(0)
 
@@ -100,9 +106,14 @@ Allocations = Annotated[list[DiscountAllocation], BeforeValidator(_nothing_for_n
 
 
 class LineItem(Identified):
-    """One line. `quantity` is what was ordered, `current_quantity` what is left after edits and refunds."""
+    """One line. `quantity` is what was ordered, `current_quantity` what is left after edits and refunds.
+
+    Parts of a bundle share a `sales_line_item_group_id`. A tip is a line as well: it alone has the field
+    `tip_payment_gateway`, be it empty (REST Admin API reference, "Order", `line_items`).
+    """
 
     sku: Name = ""
+    variant_id: Number | None = None
     title: Text = ""
     quantity: Annotated[Number, Field(le=MAX_QUANTITY)]
     current_quantity: Annotated[Number, Field(ge=0)] | None = None
@@ -111,17 +122,55 @@ class LineItem(Identified):
     discount_allocations: Allocations = []
     tax_lines: TaxLines = []
     requires_shipping: bool | None = None
+    gift_card: bool | None = None
+    fulfillment_status: Name = ""
+    sales_line_item_group_id: Annotated[Name, BeforeValidator(_id_as_text)] = ""
+    tip_payment_gateway: Name = ""
     properties: Properties = []
+
+    @property
+    def is_tip(self) -> bool:
+        """Whether the line is no goods but a tip."""
+        return "tip_payment_gateway" in self.model_fields_set
 
 
 class ShippingItem(_Model):
-    """A shipping charge."""
+    """A shipping charge. `price` is before discounts."""
 
     title: Text = ""
     code: Text = ""
     price: Amount = Decimal(0)
+    discount_allocations: Allocations = []
     tax_lines: TaxLines = []
     is_removed: bool | None = None
+
+
+class FulfilledLine(Identified):
+    """Units of a line in a fulfillment; the id is the line's."""
+
+    quantity: Annotated[Number, Field(ge=0, le=MAX_QUANTITY)] = 0
+
+
+class Fulfillment(_Model):
+    """Goods that left, or were to: `status` is success, or how it failed to."""
+
+    status: Name = ""
+    line_items: Annotated[list[FulfilledLine], BeforeValidator(_nothing_for_none)] = []
+
+
+class RefundedLine(_Model):
+    """Units of a line in a refund. `restock_type` is return (they had left), cancel (they had not) or no_restock."""
+
+    line_item_id: Number | None = None
+    line_item: Identified | None = None
+    quantity: Annotated[Number, Field(ge=0, le=MAX_QUANTITY)] = 0
+    restock_type: Name = ""
+
+
+class Refund(_Model):
+    """Money given back, for which units."""
+
+    refund_line_items: Annotated[list[RefundedLine], BeforeValidator(_nothing_for_none)] = []
 
 
 class PostalAddress(_Model):
@@ -162,6 +211,7 @@ class ShopifyOrder(Identified):
     cancelled_at: Time | None = None
     cancel_reason: Name = ""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    presentment_currency: Annotated[str, BeforeValidator(_empty_for_none), Field(pattern=r"^([A-Z]{3})?$")] = ""
     taxes_included: bool | None = None
     financial_status: Name = ""
     total_price: Annotated[Decimal, Field(max_digits=15, allow_inf_nan=False)]
@@ -169,6 +219,11 @@ class ShopifyOrder(Identified):
     total_tax: Amount = Decimal(0)
     total_tip_received: Amount = Decimal(0)
     total_shipping_price_set: MoneySet | None = None
+    total_price_set: MoneySet | None = None
+    original_total_duties_set: MoneySet | None = None
+    original_total_additional_fees_set: MoneySet | None = None
+    source_name: Name = ""
+    test: bool | None = None
     email: Name = ""
     contact_email: Name = ""
     phone: Name = ""
@@ -179,6 +234,8 @@ class ShopifyOrder(Identified):
     billing_address: PostalAddress | None = None
     line_items: Annotated[list[LineItem], Field(min_length=1)]
     shipping_lines: Annotated[list[ShippingItem], BeforeValidator(_nothing_for_none)] = []
+    fulfillments: Annotated[list[Fulfillment], BeforeValidator(_nothing_for_none)] = []
+    refunds: Annotated[list[Refund], BeforeValidator(_nothing_for_none)] = []
 
 
 def read(text: str) -> ShopifyOrder:

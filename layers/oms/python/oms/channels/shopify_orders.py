@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 
 from oms.channels.shopify_models import (
     Customer,
@@ -16,10 +16,10 @@ from oms.channels.shopify_models import (
     ShippingItem,
     ShopifyOrder,
 )
+from oms.channels.shopify_totals import added, charged, in_minor_units, presentment, totals
 from oms.domain.errors import InvalidMessage, InvalidOrder
 from oms.domain.incoming import Address, Contact, IncomingLine, IncomingOrder
-from oms.domain.money import to_minor
-from oms.domain.order import MAX_LINES, ShippingLine, Totals
+from oms.domain.order import MAX_LINES, ShippingLine
 
 # What goes into `contacts` is one DynamoDB item of at most 400 KB; a person's texts get half of it.
 MAX_CONTACT_BYTES = 200_000
@@ -31,10 +31,13 @@ def incoming_order(order: ShopifyOrder, channel: str, account: str) -> IncomingO
     """The order as intake takes it.
 
     Wrong sums and states that contradict each other (cancelled and unpaid, voided and open) are passed on as
-    they are: they happen, and intake judges them. Raises InvalidOrder or InvalidMessage for what can't be.
+    they are: they happen, and intake judges them. Test orders are taken as any other, and marked.
+    Raises InvalidOrder or InvalidMessage for what can't be.
     """
     _check_lines(order.line_items)
     placed_at = _placed_at(order)
+    fulfilled, returned = _fulfilled(order), _returned(order)
+    presentment_currency, presentment_total_minor = presentment(order)
     return IncomingOrder(
         channel=channel,
         account=account,
@@ -46,12 +49,17 @@ def incoming_order(order: ShopifyOrder, channel: str, account: str) -> IncomingO
         cancel_reason=order.cancel_reason if order.cancelled_at else "",
         currency=order.currency,
         prices_include_tax=bool(order.taxes_included),
-        totals=_totals(order),
-        lines=tuple(_line(item, number, order.currency) for number, item in enumerate(order.line_items)),
-        shipping_lines=tuple(_shipping_line(one, order.currency) for one in _charged(order)),
+        totals=totals(order),
+        lines=tuple(
+            _line(item, number, order.currency, fulfilled, returned) for number, item in enumerate(order.line_items)
+        ),
+        shipping_lines=tuple(_shipping_line(one, order.currency) for one in charged(order)),
         payment_status=order.financial_status.upper(),
         customer_id=_customer_id(order.customer),
         service_level=_service_level(order),
+        presentment_currency=presentment_currency,
+        presentment_total_minor=presentment_total_minor,
+        external_ids=_marks(order),
         contact=_contact(order),
     )
 
@@ -99,80 +107,87 @@ def _id(one: Identified, kind: str, path: str) -> str:
     return str(one.id)
 
 
-def _minor(amount: Decimal, currency: str, path: str) -> int:
-    try:
-        return to_minor(amount, currency)
-    except ValueError as error:
-        message = f"{path} is not a whole number of {currency} minor units"
-        raise InvalidMessage(message, field=path, reason="INVALID_FIELD") from error
+def _fulfilled(order: ShopifyOrder) -> Counter[str]:
+    """Units that left, by line: what succeeded, whoever did it. A line may also say it of itself."""
+    units: Counter[str] = Counter()
+    for number, fulfillment in enumerate(order.fulfillments):
+        if fulfillment.status == "success":
+            for place, line in enumerate(fulfillment.line_items):
+                units[_id(line, "LineItem", f"fulfillments.{number}.line_items.{place}.id")] += line.quantity
+    for number, item in enumerate(order.line_items):
+        if item.fulfillment_status == "fulfilled":
+            line_id = _id(item, "LineItem", f"line_items.{number}.id")
+            units[line_id] = units[line_id] or _current(item)
+    return units
 
 
-def _sum(amounts: Iterable[Decimal]) -> Decimal:
-    return sum(amounts, Decimal(0))
+def _returned(order: ShopifyOrder) -> Counter[str]:
+    """Units that came back after they had left, by line (REST Admin API reference, "Refund", `restock_type`)."""
+    units: Counter[str] = Counter()
+    for number, refund in enumerate(order.refunds):
+        for place, one in enumerate(refund.refund_line_items):
+            if one.restock_type == "return":
+                line = one.line_item or Identified(id=one.line_item_id)
+                units[_id(line, "LineItem", f"refunds.{number}.refund_line_items.{place}.line_item.id")] += one.quantity
+    return units
 
 
-def _line(item: LineItem, number: int, currency: str) -> IncomingLine:
+def _current(item: LineItem) -> int:
+    return item.quantity if item.current_quantity is None else item.current_quantity
+
+
+def _line(item: LineItem, number: int, currency: str, fulfilled: Counter[str], returned: Counter[str]) -> IncomingLine:
+    """A line. Shopify lowers `current_quantity` for what comes back after delivery as well; that is no cancel here, so
+    it counts as still there. Parts of a bundle were sold as one thing: as the parts of a kit here, they ship together.
+    """
     path = f"line_items.{number}"
+    line_id = _id(item, "LineItem", f"{path}.id")
+    left = min(item.quantity, fulfilled[line_id])
     # Allocations hold the line's share of every discount, total_discount only what was given on the line.
-    discount = _sum(one.amount for one in item.discount_allocations) or item.total_discount
-    current = item.quantity if item.current_quantity is None else item.current_quantity
+    discount = added(one.amount for one in item.discount_allocations) or item.total_discount
     return IncomingLine(
-        line_id=_id(item, "LineItem", f"{path}.id"),
-        sku=item.sku,
+        line_id=line_id,
+        sku=_sku(item),
         title=item.title[:255],  # for people to recognise; a longer one would only swell the document
         quantity=item.quantity,
-        current_quantity=current,
-        unit_price_minor=_minor(item.price, currency, f"{path}.price"),
-        discount_minor=_minor(discount, currency, f"{path}.total_discount"),
-        tax_minor=_minor(_sum(tax.price for tax in item.tax_lines), currency, f"{path}.tax_lines"),
-        requires_shipping=item.requires_shipping is not False,
+        current_quantity=min(item.quantity, max(_current(item) + returned[line_id], left)),
+        fulfilled_quantity=left,
+        unit_price_minor=in_minor_units(item.price, currency, f"{path}.price"),
+        discount_minor=in_minor_units(discount, currency, f"{path}.total_discount"),
+        tax_minor=in_minor_units(added(tax.price for tax in item.tax_lines), currency, f"{path}.tax_lines"),
+        requires_shipping=_requires_shipping(item),
+        together=f"bundle:{item.sales_line_item_group_id}" if item.sales_line_item_group_id else "",
     )
 
 
-def _charged(order: ShopifyOrder) -> list[ShippingItem]:
-    """The shipping charges that still stand."""
-    return [one for one in order.shipping_lines if not one.is_removed]
+def _sku(item: LineItem) -> str:
+    """The shop's sku; of a variant without one its id, which `listings` may know; nothing for a custom item."""
+    return item.sku or (f"variant:{item.variant_id}" if item.variant_id else "")
+
+
+def _requires_shipping(item: LineItem) -> bool:
+    """What Shopify says; where it says nothing, all but gift cards and tips are goods."""
+    if item.requires_shipping is None:
+        return not (item.gift_card or item.is_tip)
+    return item.requires_shipping and not item.is_tip
 
 
 def _shipping_line(one: ShippingItem, currency: str) -> ShippingLine:
     return ShippingLine(
         title=one.title[:255],
-        price_minor=_minor(one.price, currency, "shipping_lines.price"),
-        tax_minor=_minor(_sum(tax.price for tax in one.tax_lines), currency, "shipping_lines.tax_lines"),
+        price_minor=in_minor_units(one.price, currency, "shipping_lines.price"),
+        tax_minor=in_minor_units(added(tax.price for tax in one.tax_lines), currency, "shipping_lines.tax_lines"),
     )
 
 
-def _totals(order: ShopifyOrder) -> Totals:
-    """The channel's own totals; only goods are added up here, since no field holds them after an edit."""
-    amounts = {
-        "goods": _sum(item.price * item.quantity for item in order.line_items),
-        "discounts": order.total_discounts,
-        "shipping": _shipping(order),
-        "tax": order.total_tax,
-        "tip": order.total_tip_received,
-        "total": order.total_price,
-    }
-    minor = {name: _minor(amount, order.currency, f"total of {name}") for name, amount in amounts.items()}
-    return Totals(
-        goods_minor=minor["goods"],
-        discounts_minor=minor["discounts"],
-        shipping_minor=minor["shipping"],
-        tax_minor=minor["tax"],
-        tip_minor=minor["tip"],
-        total_minor=minor["total"],
-    )
-
-
-def _shipping(order: ShopifyOrder) -> Decimal:
-    total = order.total_shipping_price_set
-    money = total.shop_money if total else None
-    if money is not None and money.currency_code == order.currency:
-        return money.amount
-    return _sum(one.price for one in _charged(order))
+def _marks(order: ShopifyOrder) -> dict[str, str]:
+    """What people look for: orders of a test, and where the order was taken if not on the web."""
+    marks = {"shopify_source": order.source_name} if order.source_name not in ("", "web") else {}
+    return marks | ({"shopify_test": "true"} if order.test else {})
 
 
 def _service_level(order: ShopifyOrder) -> str:
-    says_so = any(_EXPRESS.search(f"{one.code} {one.title}") for one in _charged(order))
+    says_so = any(_EXPRESS.search(f"{one.code} {one.title}") for one in charged(order))
     return "EXPRESS" if says_so else "STANDARD"
 
 

@@ -52,7 +52,7 @@ def cancel(order: Order, units: Mapping[str, int], context: Context, reason: str
     if not wanted:
         return None
     wanted, rows = _first_part(order, wanted)
-    freed, fulfillments = _free(order, _beyond_unallocated(order, wanted), MAX_POSITIONS_PER_CHANGE - rows)
+    freed, fulfillments = free(order, _beyond_unallocated(order, wanted), MAX_POSITIONS_PER_CHANGE - rows)
     cancelled = _cancelled_now(order, wanted, freed)
     lines = tuple(_cancel_line(line, cancelled.get(line.line_id, 0), freed) for line in order.lines)
     facts: dict[str, Any] = {"lines": lines, "fulfillments": fulfillments}
@@ -62,7 +62,7 @@ def cancel(order: Order, units: Mapping[str, int], context: Context, reason: str
     put, deleted = queue_rows(order, changed)
     return OrderChange(
         order=changed,
-        moves=_moves(order, fulfillments),
+        moves=moves_back(order, fulfillments),
         capacity=given_back(order, changed),
         backorders_added=put,
         backorders_removed=deleted,
@@ -75,7 +75,7 @@ def deallocate(order: Order, context: Context, *happened: Happening) -> OrderCha
     Raises IllegalTransition when that would touch more positions than one change may.
     """
     wanted = {line.line_id: line.in_fulfillment for line in order.lines if line.in_fulfillment}
-    freed, fulfillments = _free(order, wanted, MAX_POSITIONS_PER_CHANGE)
+    freed, fulfillments = free(order, wanted, MAX_POSITIONS_PER_CHANGE)
     if freed != wanted:
         raise IllegalTransition("too many positions to route again in one change", bound=MAX_POSITIONS_PER_CHANGE)
     lines = tuple(
@@ -87,7 +87,7 @@ def deallocate(order: Order, context: Context, *happened: Happening) -> OrderCha
         for line in order.lines
     )
     changed = step(order, context, *happened, lines=lines, fulfillments=fulfillments)
-    return OrderChange(order=changed, moves=_moves(order, fulfillments), capacity=given_back(order, changed))
+    return OrderChange(order=changed, moves=moves_back(order, fulfillments), capacity=given_back(order, changed))
 
 
 def _first_part(order: Order, wanted: Mapping[str, int]) -> tuple[dict[str, int], int]:
@@ -109,8 +109,8 @@ def _beyond_unallocated(order: Order, wanted: Mapping[str, int]) -> dict[str, in
     return {line_id: quantity for line_id, quantity in beyond.items() if quantity > 0}
 
 
-def _free(order: Order, wanted: Mapping[str, int], bound: int) -> tuple[dict[str, int], tuple[Fulfillment, ...]]:
-    """Takes units back from unreleased work, at no more than `bound` positions."""
+def free(order: Order, wanted: Mapping[str, int], bound: int) -> tuple[dict[str, int], tuple[Fulfillment, ...]]:
+    """Takes units per line back from unreleased work, at no more than `bound` positions and days; what it took."""
     left, freed, positions = dict(wanted), dict.fromkeys(wanted, 0), set[_Position]()
     order_lines = {line.line_id: line for line in order.lines}
     fulfillments = []
@@ -159,7 +159,8 @@ def _news(lines: tuple[Line, ...], cancelled: Mapping[str, int], reason: str) ->
     return EventType.LINES_CANCELLED, {"reason": reason, "lines": dict(cancelled)}
 
 
-def _moves(order: Order, fulfillments: tuple[Fulfillment, ...]) -> tuple[StockMove, ...]:
+def moves_back(order: Order, fulfillments: tuple[Fulfillment, ...]) -> tuple[StockMove, ...]:
+    """The stock that is given back where these are the order's fulfillments from now on."""
     order_lines = {line.line_id: line for line in order.lines}
     moves: list[StockMove] = []
     for before, after in zip(order.fulfillments, fulfillments, strict=True):

@@ -149,12 +149,16 @@ def _default_budgets() -> dict[WaitingFor, int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How the company works, from `settings`. Budgets say how long an order may wait for each thing (seconds)."""
+    """How the company works, from `settings`. Budgets say how long an order may wait for each thing (seconds).
+
+    `grant_buyer_cancels`: a buyer who asks before the release is granted it at once; else a person decides.
+    """
 
     version: int = 1
     cancel_window_seconds: int = 30 * _MINUTE
     ship_within_seconds: int = 2 * _DAY
     unpaid_holds: bool = True
+    grant_buyer_cancels: bool = True
     backorder_rule: BackorderRule = BackorderRule.SHIP_TOGETHER
     backorder_limit_seconds: int = 30 * _DAY
     backorder_outcome: BackorderOutcome = BackorderOutcome.REVIEW

@@ -6,6 +6,7 @@ Class names are an interface: the state machine matches on them, HTTP answers ca
     ├── Permanent                 asking again changes nothing
     │   ├── InvalidMessage        what came in can't be understood; `field` says where
     │   │   ├── InvalidOrder      the order in it breaks a rule
+    │   │   │   └── UnmappedSku   it sells what no listing and no product is called
     │   │   └── KeyReused         the Idempotency-Key stands for another content
     │   ├── Unauthorized          signature or account not known
     │   ├── TooLarge              above a named bound
@@ -34,6 +35,8 @@ Class names are an interface: the state machine matches on them, HTTP answers ca
         ├── CredentialsRefused    the other side does not know us any more: until a person mends it
         └── Unavailable           no answer, or the outcome is not known
 """
+
+_MAX_NAMED = 5
 
 
 class OmsError(Exception):
@@ -67,6 +70,16 @@ class InvalidMessage(Permanent):
 
 class InvalidOrder(InvalidMessage):
     """The message is well formed, but the order in it breaks a rule of ours."""
+
+
+class UnmappedSku(InvalidOrder):
+    """No listing of the account and no product is called what a line sells; `skus` are the channel's names for it."""
+
+    def __init__(self, skus: tuple[str, ...], *, field: str) -> None:
+        more = "" if len(skus) <= _MAX_NAMED else f" and {len(skus) - _MAX_NAMED} more"
+        message = f"no listing and no product is called {', '.join(skus[:_MAX_NAMED])}{more}"
+        super().__init__(message, field=field, reason="UNMAPPED_SKU")
+        self.skus = skus
 
 
 class KeyReused(InvalidMessage):

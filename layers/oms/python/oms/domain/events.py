@@ -21,6 +21,7 @@ class EventType(StrEnum):
     ORDER_RELEASED = "OrderReleased"
     ORDER_CANCELLED = "OrderCancelled"
     LINES_CANCELLED = "LinesCancelled"
+    ORDER_EDITED = "OrderEdited"
     ADDRESS_CHANGED = "AddressChanged"
     PAYMENT_CHANGED = "PaymentChanged"
     REVIEW_REQUESTED = "ReviewRequested"

@@ -80,10 +80,17 @@ _REASONS: dict[str, tuple[str, Unblocker]] = {
         "The channel asked for a change after the work was handed out{detail}.",
         Unblocker.OPERATIONS,
     ),
+    "CHANGE_AFTER_CANCEL": ("The channel changed it after it had ended here{detail}.", Unblocker.OPERATIONS),
+    "CANCEL_REQUESTED": ("The buyer asks to cancel it{detail}.", Unblocker.OPERATIONS),
+    "FULFILLED_ELSEWHERE": ("The channel says that somebody else has shipped of it{detail}.", Unblocker.OPERATIONS),
+    "UNMAPPED_SKU": ("What its channel added to it is not mapped to a SKU yet{detail}.", Unblocker.OPERATIONS),
+    "MIGRATION": ("It is being loaded from another system; load the file again to complete it.", Unblocker.OPERATIONS),
+    "HANDING_OVER": ("A long receipt is not booked to its end; place it again to complete it.", Unblocker.OPERATIONS),
     "NO_ROUTE": ("No location may ship it to where it goes{no_route}.", Unblocker.OPERATIONS),
     "OVERSHIPPED": ("More left the building than was asked for{detail}.", Unblocker.OPERATIONS),
     "BACKORDER_LIMIT": ("It has waited for stock for as long as it may.", Unblocker.OPERATIONS),
     "TIMED_OUT": ("It did not go on for longer than it may.", Unblocker.OPERATIONS),
+    "AWAITING_ADDRESS": ("Its channel has not said where it goes yet, save the country.", Unblocker.CUSTOMER),
     "AWAITING_PAYMENT": ("The payment is not confirmed yet.", Unblocker.CUSTOMER),
 }
 """Reasons that say more than the state alone; any other reason is told by its state."""

@@ -106,9 +106,11 @@ class _Units(NamedTuple):
 
 
 def _shipped(order: Order, one: Fulfillment, report: FulfillmentReport, context: Context) -> OrderChange | None:
-    units = _first_part(_left_to_book(order, one, report))
+    left = _left_to_book(order, one, report)
+    units = _first_part(left)
     if not units:
         return None
+    in_parts = len(units) < len(left) or any(parcel.shipment_id == report.shipment_id for parcel in one.shipments)
     promised = {unit.line.line_id: unit.promised for unit in units}
     shipped = {unit.line.line_id: unit.promised + unit.excess for unit in units}
     lines = tuple(_ship_fulfillment_line(line, promised.get(line.line_id, 0)) for line in one.lines)
@@ -130,7 +132,7 @@ def _shipped(order: Order, one: Fulfillment, report: FulfillmentReport, context:
         "shipment_id": report.shipment_id,
         "carrier": report.carrier,
         "tracking_number": report.tracking_number,
-    }
+    } | ({"lines": shipped} if in_parts else {})
     return OrderChange(
         order=step(order, context, (EventType.SHIPMENT_SHIPPED, news)),
         moves=_shipping_moves(units, report, context),

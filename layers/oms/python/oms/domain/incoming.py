@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from oms.domain.order import Method, ShippingLine, Totals
+from oms.domain.order import Method, Payment, ShippingLine, Totals
+
+FETCHED = "fetched"
+"""The topic of an order that we asked for: its body is the whole order as the channel's API gives it, as of then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +64,9 @@ class Contact:
 class IncomingLine:
     """One line of the channel's order. `sku` is what the channel calls it, until intake finds it in `listings`.
 
-    `current_quantity` is what is left of `quantity` after edits and cancels; lines with the same `together` mark are
-    to ship from one location.
+    `current_quantity` is what is left of `quantity` after edits and cancels; `fulfilled_quantity` how much of it has
+    left as the channel knows it, by our parcels and by whatever somebody did there; lines with the same `together` mark
+    are to ship from one location.
     """
 
     line_id: str
@@ -70,6 +74,7 @@ class IncomingLine:
     title: str = ""
     quantity: int
     current_quantity: int
+    fulfilled_quantity: int = 0
     unit_price_minor: int = 0
     discount_minor: int = 0
     tax_minor: int = 0
@@ -81,9 +86,12 @@ class IncomingLine:
 class IncomingOrder:
     """An order as its channel has it now; `cancelled_at` set means the channel cancelled all of it.
 
-    `pickup_location_id`: where the customer chose to collect it. `promised_by`: what the customer was told already;
-    `ship_by` and `deliver_by`: what the marketplace demands. `cancel_requested`: why the buyer asks to cancel, empty
-    where nobody does. `presentment_*`: the total as the customer paid it, where that was in another currency.
+    `payments`: the single payments, where the door knows them; without, the total stands under `payment_status`.
+    `pickup_location_id`: where the customer chose to collect it; `sold_by` and `sold_at_location_id`: the colleague (an
+    id, no name) and the location that sold it, where goods carried out left from. `promised_by`: what the customer was
+    told already; `ship_by` and `deliver_by`: what the marketplace demands. `cancel_requested`: why the buyer asks to
+    cancel, empty where nobody does. `presentment_*`: the total as the customer paid it, where that was in another
+    currency.
     """
 
     channel: str
@@ -100,10 +108,13 @@ class IncomingOrder:
     lines: tuple[IncomingLine, ...]
     shipping_lines: tuple[ShippingLine, ...] = ()
     payment_status: str = ""
+    payments: tuple[Payment, ...] = ()
     customer_id: str | None = None
     service_level: str = "STANDARD"
     method: Method = Method.SHIP
     pickup_location_id: str | None = None
+    sold_by: str = ""
+    sold_at_location_id: str = ""
     promised_by: datetime | None = None
     ship_by: datetime | None = None
     deliver_by: datetime | None = None

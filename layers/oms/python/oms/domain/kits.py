@@ -6,6 +6,7 @@ A kit is taken apart once, when the order comes in: its line keeps the component
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from oms.domain.catalog import Product
 from oms.domain.order import Capability, Component
@@ -43,6 +44,19 @@ def needs_of(product: Product, products: Mapping[str, Product]) -> tuple[Capabil
     """What a location must be able to handle to ship it: of a kit, also what its components need."""
     needs = {*product.needs, *(need for one, _ in _known_components(product, products) for need in one.needs)}
     return tuple(sorted(needs))
+
+
+def product_facts(sku: str, products: Mapping[str, Product]) -> dict[str, Any]:
+    """What an order line keeps of its product; nothing of one that is not in the catalogue."""
+    product = products.get(sku)
+    if product is None:
+        return {}
+    return {
+        "unit_grams": grams_of(product, products),
+        "unit_cm3": cm3_of(product, products),
+        "needs": needs_of(product, products),
+        "components": components_of(product),
+    }
 
 
 def _known_components(product: Product, products: Mapping[str, Product]) -> list[tuple[Product, int]]:

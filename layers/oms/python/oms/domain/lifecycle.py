@@ -83,9 +83,15 @@ def _deliver(order: Order) -> Answer | None:
 
 
 def _await_stock(order: Order) -> Answer | None:
+    """An order that was edited while it waited was never judged as it is: it is allocated anew."""
     if order.review:
         return failure(InReview)
-    return None if unallocated_units(order) else Answer()
+    return Answer() if not unallocated_units(order) or not _was_judged(order) else None
+
+
+def _was_judged(order: Order) -> bool:
+    """Whether allocation has said why units have no location: they are short, or there is no route."""
+    return order.unroutable_since is not None or any(line.backordered for line in order.lines)
 
 
 def _review(order: Order) -> Answer | None:

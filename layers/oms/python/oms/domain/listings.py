@@ -20,11 +20,18 @@ _DESTINATION, _MESSAGE = "channel#", "availability#"
 
 
 class Telling(StrEnum):
-    """How a message to a channel ended. READY: it waits on its row, since nobody can tell this channel yet."""
+    """How a message to a channel ended, which is the status of its row too.
+
+    READY: it waits on its row, since this channel is not told. OBSOLETE: nobody wants it told any more. REFUSED: the
+    channel will not have it, and BY_HAND: it offers no way to be told: a person acts.
+    """
 
     SENT = "SENT"
     READY = "READY"
     UNCHANGED = "UNCHANGED"
+    OBSOLETE = "OBSOLETE"
+    REFUSED = "REFUSED"
+    BY_HAND = "BY_HAND"
 
 
 class ListingKey(NamedTuple):
@@ -36,7 +43,10 @@ class ListingKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """A sku on a channel. What it was last told is there only once it was told anything."""
+    """A sku on a channel. What it was last told is there only once it was told anything.
+
+    `listed_at` is the comparison in which the channel named it last.
+    """
 
     channel_account: str
     channel_sku: str
@@ -46,11 +56,19 @@ class Listing:
     published_version: int = 0
     last_published_quantity: int | None = None
     last_published_at: datetime | None = None
+    listed_at: datetime | None = None
 
     @property
     def key(self) -> ListingKey:
         """Which listing this is."""
         return ListingKey(self.channel_account, self.channel_sku)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A message that was not told, and must come again; `reason` holds nothing of anybody's answer."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

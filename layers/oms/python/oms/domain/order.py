@@ -116,8 +116,9 @@ class Component:
 class Line:
     """What was ordered of one thing. Always ordered = unallocated + in_fulfillment + shipped + cancelled.
 
-    `backordered` of the unallocated units are known to be short of stock. Money: price of one unit, discount and
-    tax of the whole line. A line that needs no shipping (gift card, download) counts as shipped on receipt.
+    `backordered` of the unallocated units are known to be short of stock, `cancelled_by_channel` of the cancelled ones
+    are those that the channel took out itself. Money: price of one unit, discount and tax of the whole line. A line
+    that needs no shipping (gift card, download) counts as shipped on receipt.
     Weight, volume and `needs` of a unit and the `components` of a kit are as they were when the order came in: later
     changes of the product leave them alone. Lines with the same `together` mark ship from one location.
     """
@@ -131,6 +132,7 @@ class Line:
     shipped: int = 0
     cancelled: int = 0
     backordered: int = 0
+    cancelled_by_channel: int = 0
     unit_price_minor: int = 0
     discount_minor: int = 0
     tax_minor: int = 0
@@ -269,10 +271,13 @@ class Review:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """What the channel says of the money."""
+    """What the channel says of the money. `method` (CARD, CASH, …) and `reference`, what the till or the payment
+    provider calls it, where it said so."""
 
     status: str
     amount_minor: int = 0
+    method: str = ""
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,7 +291,12 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """The order document. What stands under `computed` follows from the facts; `progress.step` computes it."""
+    """The order document. What stands under `computed` follows from the facts; `progress.step` computes it.
+
+    `channel_content` is a digest of what the channel said at `channel_updated_at`. `presentment_*`: the total as the
+    customer paid it, where that was in another currency. `forget_person`: the channel asked that the person's data go
+    as soon as the order has ended.
+    """
 
     order_id: str
     version: int
@@ -306,6 +316,7 @@ class Order:
     account: str
     channel_order_id: str
     channel_updated_at: datetime
+    channel_content: str = ""
     order_number: str = ""
     placed_at: datetime
     updated_at: datetime
@@ -317,11 +328,15 @@ class Order:
     currency: str
     prices_include_tax: bool = False
     totals: Totals
+    presentment_currency: str = ""
+    presentment_total_minor: int = 0
     customer_id: str | None = None
     ship_to: ShipTo = field(default_factory=ShipTo)
     service_level: str = "STANDARD"
     method: Method = Method.SHIP
     pickup_location_id: str | None = None
+    sold_by: str = ""
+    sold_at_location_id: str = ""
     ship_complete: bool = True
     routing_policy_version: int | None = None
     unroutable_since: datetime | None = None
@@ -338,6 +353,7 @@ class Order:
     parent_order_id: str | None = None
     events: tuple[Event, ...] = ()
     trace_id: str | None = None
+    forget_person: bool = False
 
     def line(self, line_id: str) -> Line | None:
         """The line of this id, or None."""

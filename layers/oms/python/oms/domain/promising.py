@@ -24,6 +24,7 @@ class PromiseCause(StrEnum):
     OVERSOLD = "OVERSOLD"
     BACKORDER = "BACKORDER"
     NO_FASTER_ROUTE = "NO_FASTER_ROUTE"
+    MARKETPLACE = "MARKETPLACE"
 
 
 _CAUSES = {
@@ -43,11 +44,17 @@ def promised(order: Order, plan: RoutingPlan) -> tuple[dict[str, Any], list[Happ
         return {"promised_by": last, "original_promised_by": order.original_promised_by or last}, []
     if plan.deliver_by <= order.promised_by:
         return {}, []
-    cause = _cause(order)
-    news = {"from": _text(order.promised_by), "to": _text(plan.deliver_by), "cause": cause.value}
     original = order.original_promised_by or order.promised_by
     facts = {"promised_by": plan.deliver_by, "original_promised_by": original}
-    return facts, [(EventType.PROMISE_CHANGED, news)]
+    return facts, promise_news(order, plan.deliver_by, _cause(order))
+
+
+def promise_news(order: Order, promised_by: datetime | None, cause: PromiseCause) -> list[Happening]:
+    """What is told where the promise moves to another moment; nothing of the first one an order gets."""
+    if promised_by is None or order.promised_by is None or promised_by == order.promised_by:
+        return []
+    news = {"from": _text(order.promised_by), "to": _text(promised_by), "cause": cause.value}
+    return [(EventType.PROMISE_CHANGED, news)]
 
 
 def _on_its_way(order: Order) -> list[datetime]:

@@ -112,7 +112,8 @@ class RateCard:
 
     Zone of a parcel: `international[destination country]` from another country; else what the table `zone_table`
     says; else `local_zone` (if given) within one region; else `zones[area of origin][area of destination]`, read in
-    either direction, where `areas["US-NY"]` is the area of a region (ISO 3166-2). No zone found: not served.
+    either direction, where `areas["US-NY"]` is the area of a region (ISO 3166-2). No zone found: not served. Where only
+    the country is known yet, the farthest zone from there.
 
     In effect from `effective_from` until before `effective_to` (ISO dates; not given: open). `dim_cm3_per_kg` is the
     divisor of dimensional weight (0: volume does not count). `working_days` (1 Monday to 7 Sunday) and `holidays` are
@@ -186,6 +187,8 @@ class RateCard:
         """The zone of a parcel from here to there; None where the card does not serve."""
         if origin.country != ship_to.country:
             return self.international.get(ship_to.country)
+        if not ship_to.region and not ship_to.postal_prefix:
+            return self._farthest_zone(origin, table)
         if table is not None:
             zone = table.zone(origin.country, origin.postal_code, ship_to.postal_prefix)
             if zone is not None:
@@ -195,6 +198,14 @@ class RateCard:
         start = self.areas.get(f"{origin.country}-{origin.region}", "")
         end = self.areas.get(f"{ship_to.country}-{ship_to.region}", "")
         return self.zones.get(start, {}).get(end) or self.zones.get(end, {}).get(start)
+
+    def _farthest_zone(self, origin: Location, table: ZoneTable | None) -> int | None:
+        """What a parcel is reckoned with whose place in the country is not known yet: no zone costs more."""
+        if table is not None:
+            return self.services[0].zones
+        start = self.areas.get(f"{origin.country}-{origin.region}", "")
+        known = [*self.zones.get(start, {}).values(), *(row[start] for row in self.zones.values() if start in row)]
+        return max(known, default=None) if start else None
 
     def is_in_effect(self, day: date) -> bool:
         """Whether the card holds on this day."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,11 +17,15 @@ from oms.runtime.functions import logger
 
 CONNECT_SECONDS = 3
 READ_SECONDS = 10
+ANSWER_SECONDS = 30
+"""One that drips in is given up after this, however fast each drop comes."""
+
 MAX_ANSWER_BYTES = 8_000_000
 MAX_TRIES = 3
 """Tries of a request that changes nothing. One that may change something is sent once: its caller knows what to do."""
 
 PAUSE_SECONDS = 0.2
+_CHUNK_BYTES = 65_536
 _SAFE = frozenset({"GET", "HEAD"})
 _TRY_AGAIN = frozenset({502, 503, 504})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost"})
@@ -50,15 +55,17 @@ class HttpAnswer:
 class HttpClient:
     """Speaks HTTPS. Plain http is spoken to this very machine only, and only where `allow_loopback` says so."""
 
-    def __init__(self, *, allow_loopback: bool = False, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._pool = urllib3.PoolManager(
-            num_pools=50,
-            maxsize=10,
-            retries=False,
-            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-        )
+    def __init__(
+        self,
+        *,
+        allow_loopback: bool = False,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pool = urllib3.PoolManager(num_pools=50, maxsize=10, retries=False)
         self._allow_loopback = allow_loopback
         self._sleep = sleep
+        self._clock = clock
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Posts a body and wants a 2xx answer. Raises Unavailable for anything else."""
@@ -67,27 +74,36 @@ class HttpClient:
             raise Unavailable(f"answered {answer.status}")
 
     def request(
-        self, method: str, url: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        within_seconds: float = math.inf,
     ) -> HttpAnswer:
         """Sends a request and returns the answer, whatever its status.
 
-        What changes nothing is tried again after a broken connection or a 502, 503, 504 that names no time.
-        Raises Unavailable without an answer, with one that is too large, or for an address that is not spoken to.
+        What changes nothing is tried again after a broken connection or a 502, 503, 504 that names no time, as long as
+        there is time `within_seconds`. Raises Unavailable without an answer, with one that is too large or too slow, or
+        for an address that is not spoken to.
         """
         parts = self._check(url)
-        answer = self._tried(method, url, body, headers or {})
+        answer = self._tried(method, url, body, headers or {}, self._clock() + within_seconds)
         if answer.status >= 400:
             told = {"method": method, "host": parts.hostname, "path": parts.path, "status": answer.status}
             logger.warning("not answered well", extra=told)
         return answer
 
-    def _tried(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> HttpAnswer:
+    def _tried(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], ends_at: float
+    ) -> HttpAnswer:
         tries = MAX_TRIES if method in _SAFE else 1
         for left in range(tries - 1, -1, -1):
             try:
-                answer = self._once(method, url, body, headers)
+                answer = self._once(method, url, body, headers, ends_at)
             except urllib3.exceptions.HTTPError as error:
-                if not left:
+                if not left or self._clock() >= ends_at:
                     raise Unavailable(f"no answer: {type(error).__name__}") from error
             else:
                 if not left or answer.status not in _TRY_AGAIN or answer.retry_after_seconds is not None:
@@ -95,17 +111,32 @@ class HttpClient:
             self._sleep(PAUSE_SECONDS * (tries - left))
         raise Unavailable("no answer")
 
-    def _once(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> HttpAnswer:
+    def _once(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], ends_at: float
+    ) -> HttpAnswer:
+        left = ends_at - self._clock()
+        if left <= 0:
+            raise Unavailable("no time left to ask")
+        patience = urllib3.Timeout(connect=min(CONNECT_SECONDS, left), read=min(READ_SECONDS, left))
         answer = self._pool.request(
-            method, url, body=body, headers=dict(headers), redirect=False, preload_content=False
+            method, url, body=body, headers=dict(headers), redirect=False, preload_content=False, timeout=patience
         )
+        content = self._content(answer, min(ends_at, self._clock() + ANSWER_SECONDS))
+        return HttpAnswer(answer.status, {name.lower(): text for name, text in answer.headers.items()}, content)
+
+    def _content(self, answer: urllib3.BaseHTTPResponse, ends_at: float) -> bytes:
+        """The whole of an answer; a connection whose answer was not read to its end is not used again."""
+        content = bytearray()
         try:
-            content = answer.read(MAX_ANSWER_BYTES + 1, decode_content=True)
+            while chunk := answer.read(_CHUNK_BYTES, decode_content=True):
+                content += chunk
+                if len(content) > MAX_ANSWER_BYTES or self._clock() >= ends_at:
+                    answer.close()
+                    large = len(content) > MAX_ANSWER_BYTES
+                    raise Unavailable(f"answered more than {MAX_ANSWER_BYTES} bytes" if large else "answers too slowly")
         finally:
             answer.release_conn()
-        if len(content) > MAX_ANSWER_BYTES:
-            raise Unavailable(f"answered more than {MAX_ANSWER_BYTES} bytes")
-        return HttpAnswer(answer.status, {name.lower(): text for name, text in answer.headers.items()}, content)
+        return bytes(content)
 
     def _check(self, url: str) -> SplitResult:
         parts = urlsplit(url)

@@ -161,7 +161,10 @@ def _credentials(text: str) -> dict[str, str]:
     except ValueError:
         return {}
     found = content.get("credentials") if isinstance(content, dict) else None
-    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    # a line end that was pasted along would make a header that can't be sent
+    return {name: str(value).strip() for name, value in found.items() if isinstance(value, (str, int))}
 
 
 def _listed(text: str) -> tuple[str, ...]:

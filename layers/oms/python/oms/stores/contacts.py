@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from oms.domain.errors import InvariantBroken
 from oms.domain.incoming import Contact
+from oms.stores.attribute_values import from_item
 from oms.stores.documents import from_document, to_document
-from oms.stores.table import ConditionFailedError, Page, Table
+from oms.stores.table import ConditionFailedError, Page, Table, our_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+
+SCAN_PAGE, MAX_SCAN_PAGES = 1_000, 100_000
 
 
 class ContactsStore:
@@ -72,6 +76,31 @@ class ContactsStore:
             self.table.update({"order_id": order_id}, "SET #purge_day = :day", values, "#purge_day = :seen")
         except ConditionFailedError:
             return
+
+    def order_ids(self) -> Iterator[list[str]]:
+        """Ids of the orders whose person's data is here, page by page: for operators, it reads the whole table."""
+        request: dict[str, Any] = {"TableName": self.table.name, "ProjectionExpression": "order_id", "Limit": SCAN_PAGE}
+        for _ in range(MAX_SCAN_PAGES):
+            with our_errors():
+                answer = self.table.client.scan(**request)
+            yield [from_item(item)["order_id"] for item in answer["Items"]]
+            if "LastEvaluatedKey" not in answer:
+                return
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        raise InvariantBroken(f"{self.table.name}: more than {MAX_SCAN_PAGES} pages")
+
+    def look_at_on(self, order_id: str, day: date) -> None:
+        """Looks at this person on that day, whatever was said before; nothing happens where the data is gone."""
+        try:
+            self.table.update(
+                {"order_id": order_id}, "SET #purge_day = :day", {":day": day.isoformat()}, "attribute_exists(order_id)"
+            )
+        except ConditionFailedError:
+            return
+
+    def forget(self, order_id: str) -> None:
+        """Deletes a person's data, whatever its day is. The order must say so first: see `forget_person`."""
+        self.table.delete({"order_id": order_id})
 
     def purge(self, order_id: str, seen: date) -> None:
         """Deletes a person's data; nothing happens if the order's data was renewed meanwhile."""

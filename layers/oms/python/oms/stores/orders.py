@@ -63,6 +63,12 @@ class OrdersStore:
         documents = get_many(self.table, ({"order_id": order_id} for order_id in order_ids))
         return {document["order_id"]: _decoded(document) for document in documents}
 
+    def channel_times(self, order_ids: Iterable[str]) -> dict[str, datetime]:
+        """When each of these orders, as we have it, was last changed on its channel; unknown ones are left out."""
+        only = ("order_id", "channel_updated_at")
+        rows = get_many(self.table, ({"order_id": order_id} for order_id in order_ids), only)
+        return {row["order_id"]: datetime.fromisoformat(row["channel_updated_at"]) for row in rows}
+
     def get_document(self, order_id: str) -> dict[str, Any] | None:
         """The document as plain values, for showing."""
         return self.table.get({"order_id": order_id})

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from oms.stores.batch_reads import get_many
 from oms.stores.documents import format_time
 from oms.stores.table import ConditionFailedError, Page, Table
 
@@ -27,16 +28,16 @@ class QuarantineStore:
         source: str,
         message_id: str,
         received_at: datetime,
-        cause: Mapping[str, str],
+        cause: Mapping[str, Any],
         message: Mapping[str, Any],
         now: datetime,
     ) -> str:
-        """Keeps the message as it came, with `cause` {reason, field, error}; returns its key within the source.
+        """Keeps the message as it came, with `cause` {reason, field, error, …}; returns its key within the source.
 
         `received_at` may be the sender's clock: it is the key, so that a repeat is one row. How long the row is
         kept counts from `now`: what tells of long ago is kept no shorter.
         """
-        received_key = f"{format_time(received_at)}#{message_id}"
+        received_key = _key(received_at, message_id)
         row = {
             "source": source,
             "received_key": received_key,
@@ -47,6 +48,14 @@ class QuarantineStore:
         }
         self.table.put(row)
         return received_key
+
+    def holding(self, source: str, messages: Mapping[str, datetime]) -> frozenset[str]:
+        """Which of these messages of a source wait here; they are given, and told, by their id, with the time they
+        were received. Raises Throttled."""
+        ids = {_key(received_at, message_id): message_id for message_id, received_at in messages.items()}
+        keys = ({"source": source, "received_key": key} for key in ids)
+        rows = get_many(self.table, keys, ("source", "received_key"))
+        return frozenset(ids[row["received_key"]] for row in rows)
 
     def of_source(self, source: str, *, limit: int = 50, cursor: str | None = None) -> Page:
         """One page of a source's messages, oldest first, strongly consistent."""
@@ -68,3 +77,7 @@ class QuarantineStore:
     def delete(self, source: str, received_key: str) -> None:
         """Forgets a message that was replayed."""
         self.table.delete({"source": source, "received_key": received_key})
+
+
+def _key(received_at: datetime, message_id: str) -> str:
+    return f"{format_time(received_at)}#{message_id}"

@@ -128,6 +128,10 @@ class SettingsStore:
         """The account of a channel, or None when it was never set up."""
         return self._one("channel_account", f"{channel}#{account}", ChannelAccount)
 
+    def channel_accounts(self) -> dict[str, ChannelAccount | InvariantBroken]:
+        """Every account of every channel, by name (`shopify#main`); one that can't be read is told as an error."""
+        return self._all("channel_account", lambda items: {item["name"]: _account(item) for item in items}) or {}
+
     def stock_policy(self) -> StockPolicy:
         """When a counted difference needs a person; the defaults of `StockPolicy` where none was written."""
         return self._one("stock_policy", "active", StockPolicy) or StockPolicy()
@@ -170,6 +174,14 @@ class SettingsStore:
         if item is None:
             return None  # not kept: what is set up now must work now
         return self._kept.put(f"{kind}/{name}", _setting(shape, item))
+
+
+def _account(item: dict[str, Any]) -> ChannelAccount | InvariantBroken:
+    """What is wrong with one account is no reason to leave the others alone."""
+    try:
+        return _setting(ChannelAccount, item)
+    except InvariantBroken as error:
+        return error
 
 
 def _rate_card(item: dict[str, Any]) -> RateCard:

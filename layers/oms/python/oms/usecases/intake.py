@@ -8,19 +8,26 @@ from typing import TYPE_CHECKING
 
 from oms.domain import ids, intake
 from oms.domain.changes import Context, OrderChange
-from oms.domain.errors import InvalidOrder, InvariantBroken, KeyReused, OrderExists, WriteConflict
+from oms.domain.decisions import request_review
+from oms.domain.errors import InvalidOrder, InvariantBroken, KeyReused, OrderExists, UnmappedSku, WriteConflict
+from oms.domain.handover import hand_over
 from oms.domain.incoming import IncomingOrder
+from oms.domain.intake_rules import UNMAPPED_SKU, Age, Version, judge_version
+from oms.domain.intake_updates import Message, needs_goods, update
+from oms.domain.intake_wishes import age_of, content_of, is_new_address, renewed
 from oms.domain.order import Order
 from oms.domain.requests import REQUEST_CONTENT, REQUEST_KEY, ApiRequest
-from oms.usecases.changing import change_until_settled, order_after
+from oms.usecases.changing import change_once, change_until_settled, order_after
+from oms.usecases.channel_skus import ChannelSkus, OurSkus
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from oms.stores.contacts import ContactsStore
     from oms.stores.group_commit import CommitResult, GroupCommit
+    from oms.stores.listings import ListingsStore
     from oms.stores.orders import OrdersStore
-    from oms.stores.reference_data import ProductsStore, SettingsStore
+    from oms.stores.reference_data import LocationsStore, ProductsStore, SettingsStore
     from oms.usecases.conversion import Conversion
     from oms.usecases.promises import PromiseCheck
 
@@ -29,12 +36,13 @@ MAX_CONVERSIONS = 10
 
 
 class Taken(StrEnum):
-    """What became of a message."""
+    """What became of a message. REFETCH: nothing yet, the channel must be asked which of two states holds."""
 
     CREATED = "CREATED"
     CHANGED = "CHANGED"
     UNCHANGED = "UNCHANGED"
     STALE = "STALE"
+    REFETCH = "REFETCH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,8 @@ class Placed:
 @dataclass(frozen=True, slots=True)
 class Intake:
     """Takes in canonical orders, whichever channel they come from. `conversion` is needed where they name a hold,
-    `promises` where they bring a promise."""
+    `promises` where they bring a promise, `locations` to know where goods were carried out from, `listings` where
+    channels have names of their own for our goods."""
 
     orders: OrdersStore
     contacts: ContactsStore
@@ -65,16 +74,38 @@ class Intake:
     commit: GroupCommit
     conversion: Conversion | None = None
     promises: PromiseCheck | None = None
+    locations: LocationsStore | None = None
+    listings: ListingsStore | None = None
 
-    def take(self, incoming: IncomingOrder, actor: str, now: datetime, trace_id: str | None = None) -> IntakeResult:
+    def take(
+        self,
+        incoming: IncomingOrder,
+        actor: str,
+        now: datetime,
+        trace_id: str | None = None,
+        *,
+        fetched: bool = False,
+        can_fetch: bool = False,
+    ) -> IntakeResult:
         """Creates the order, or brings it to what the channel says now; a repeat changes nothing.
 
-        Raises InvalidOrder for an account never set up or an order too large, Retryable when it must be tried again.
+        `fetched`: we asked for it, so it is the channel's own answer; `can_fetch`: this channel can be asked. Raises
+        InvalidOrder for an account never set up, an order too large or goods that nobody knows (then an order we have
+        waits for a person meanwhile), Retryable when it must be tried again.
         """
         context = Context(now=now, actor=actor, policy=self.settings.policy())
         incoming = intake.in_whole_seconds(incoming)
-        order, created = self._find_or_create(incoming, context, trace_id)
-        return IntakeResult(order, Taken.CREATED) if created else self._bring_up_to_date(order, incoming, context)
+        order = self.orders.get(order_id_of(incoming))
+        if order is None:
+            order, created = self._create(incoming, context, trace_id)
+            if created:
+                return IntakeResult(self._as_asked_at_once(order, incoming, context), Taken.CREATED)
+        order = self._handed_over(order, context)
+        version = self._judge_version(order, incoming, fetched=fetched, can_fetch=can_fetch)
+        if version is not Version.COUNTS:
+            return IntakeResult(order, Taken(version.value))
+        settled = self._bring_up_to_date(order, incoming, context)
+        return IntakeResult(settled, Taken.UNCHANGED if settled.version == order.version else Taken.CHANGED)
 
     def place(
         self,
@@ -91,8 +122,9 @@ class Intake:
         Such a request says it once and never brings changes, even where nobody heard of the first try. The order
         consumes the cart's hold it names, if that is still there, and comes about only if its promise can be kept.
         Raises OrderExists, KeyReused, ReservationNotFound, ReservationConsumed, PromiseNotKept, InvalidOrder as `take`
-        does or for a promise that has passed, Retryable.
+        does, for a promise that has passed or for a location that is not known, Retryable.
         """
+        self._require_location(incoming)
         context = Context(now=now, actor=actor, policy=self.settings.policy())
         marked = replace(incoming, external_ids={**incoming.external_ids, **request.marks()})
         order, created = self._find_or_create(intake.in_whole_seconds(marked), context, trace_id, reservation_id)
@@ -106,7 +138,7 @@ class Intake:
         """The order as it is now, and whether this very call made it."""
         order = self.orders.get(order_id_of(incoming))
         if order is not None:
-            return order, False
+            return self._handed_over(order, context), False
         first = self._first(incoming, context, trace_id)
         if first.order.promised_by is not None and not first.order.review:
             self._require_promise(first.order, reservation_id, context)
@@ -114,12 +146,27 @@ class Intake:
             result = self.commit.commit_one(first)
         else:
             result = self._commit_upon(reservation_id, first, context)
-        return order_after(result), result.committed
+        return self._handed_over(order_after(result), context), result.committed
+
+    def _handed_over(self, order: Order, context: Context) -> Order:
+        """The order with all that the customer carried out booked; more than fits one change follows here, and a repeat
+        takes up what a crash left."""
+        return change_until_settled(self.commit, order, lambda current: hand_over(current, context))
 
     def _require_promise(self, order: Order, reservation_id: str | None, context: Context) -> None:
         if self.promises is None:
             raise InvariantBroken("this intake was not given what promises are checked by")
         self.promises.require(order, reservation_id, context.now)
+
+    def _require_location(self, incoming: IncomingOrder) -> None:
+        """What was sold at a location may leave its books: it must be one of ours."""
+        if not incoming.sold_at_location_id:
+            return
+        if self.locations is None:
+            raise InvariantBroken("this intake was not given the locations")
+        if incoming.sold_at_location_id not in {one.location_id for one in self.locations.all()}:
+            message = f"no location {incoming.sold_at_location_id}"
+            raise InvalidOrder(message, field="sold_at_location_id", reason="UNKNOWN_LOCATION")
 
     def _commit_upon(self, reservation_id: str, first: OrderChange, context: Context) -> CommitResult[OrderChange]:
         """Makes the order upon the hold, judged again on the hold as it is whenever somebody else wrote it."""
@@ -132,27 +179,77 @@ class Intake:
         raise WriteConflict(f"reservation {reservation_id}: others always wrote first")
 
     def _first(self, incoming: IncomingOrder, context: Context, trace_id: str | None) -> OrderChange:
-        account = self.settings.channel_account(incoming.channel, incoming.account)
-        if account is None:
-            raise InvalidOrder(
-                f"settings has no channel_account {incoming.channel}#{incoming.account}",
-                field="account",
-                reason="UNKNOWN_ACCOUNT",
-            )
-        products = self.products.get_many(line.sku for line in incoming.lines)
-        products |= self.products.get_many(one.sku for kit in products.values() for one in kit.kit_components)
-        return intake.receive(incoming, products, account, context, trace_id)
+        """Version 1 of an order that was placed with us, under our names for its goods."""
+        ours = OurSkus(incoming, self._skus.products_of({line.sku for line in incoming.lines}))
+        return self._received(ours, context, trace_id, "")
 
-    def _bring_up_to_date(self, order: Order, incoming: IncomingOrder, context: Context) -> IntakeResult:
-        if intake.is_stale(order, incoming.channel_updated_at):
-            return IntakeResult(order, Taken.STALE)
+    def _received(self, ours: OurSkus, context: Context, trace_id: str | None, content: str) -> OrderChange:
+        channel, account = ours.incoming.channel, ours.incoming.account
+        settings = self.settings.channel_account(channel, account)
+        if settings is None:
+            message = f"settings has no channel_account {channel}#{account}"
+            raise InvalidOrder(message, field="account", reason="UNKNOWN_ACCOUNT")
+        return intake.receive(ours.incoming, ours.products, settings, context, trace_id, content)
+
+    @property
+    def _skus(self) -> ChannelSkus:
+        return ChannelSkus(self.products, self.listings)
+
+    def _create(self, told: IncomingOrder, context: Context, trace_id: str | None) -> tuple[Order, bool]:
+        """The order of a channel that was not here a moment ago, and whether this very call made it."""
+        ours = self._skus.translate(told)
+        if told.cancelled_at is None:
+            ships = {line.line_id for line in told.lines if line.requires_shipping and line.current_quantity > 0}
+            self._skus.require(told, ours, ships)
+        # without its digest, the same message judged again is no repeat: the wish is done even if we die before it
+        content = "" if _is_asked_at_once(told) else content_of(told)
+        result = self.commit.commit_one(self._received(ours, context, trace_id, content))
+        return self._handed_over(order_after(result), context), result.committed
+
+    def _as_asked_at_once(self, order: Order, incoming: IncomingOrder, context: Context) -> Order:
+        """A new order whose buyer has asked to cancel it by the time we hear of it."""
+        return self._bring_up_to_date(order, incoming, context) if _is_asked_at_once(incoming) else order
+
+    def _judge_version(self, order: Order, incoming: IncomingOrder, *, fetched: bool, can_fetch: bool) -> Version:
+        age = age_of(order, incoming.channel_updated_at)
+        known = bool(order.channel_content)
+        same = age is Age.SAME and known and order.channel_content == content_of(incoming)
+        if same:
+            contact = self.contacts.get(order.order_id)
+            same = contact is None or not (
+                is_new_address(incoming.contact.ship_to, contact) or renewed(contact, incoming) != contact
+            )
+        return judge_version(age, same_content=same, fetched=fetched, can_fetch=can_fetch and known)
+
+    def _bring_up_to_date(self, order: Order, told: IncomingOrder, context: Context) -> Order:
+        content = content_of(told)
 
         def decide(current: Order) -> OrderChange | None:
-            return intake.update(current, incoming, self.contacts.get(order.order_id), context)
+            contact = self.contacts.get(current.order_id)
+            message = Message(incoming=told, contact=contact, context=context, content=content)
+            added = needs_goods(current, message)
+            if added:
+                ours = self._skus.translate(told)
+                self._skus.require(told, ours, added)
+                message = replace(message, incoming=ours.incoming, products=ours.products)
+            return update(current, message)
 
-        settled = change_until_settled(self.commit, order, decide)
-        taken = Taken.UNCHANGED if settled.version == order.version else Taken.CHANGED
-        return IntakeResult(settled, taken)
+        try:
+            return change_until_settled(self.commit, order, decide)
+        except UnmappedSku as error:
+            self._await_mapping(order.order_id, error, context)
+            raise
+
+    def _await_mapping(self, order_id: str, error: UnmappedSku, context: Context) -> None:
+        """Nothing of the order is handed out without what was added to it: its message goes on from quarantine."""
+        order = self.orders.get(order_id)
+        if order:
+            detail = ", ".join(error.skus)
+            change_once(self.commit, order, lambda current: request_review(current, UNMAPPED_SKU, detail, context))
+
+
+def _is_asked_at_once(incoming: IncomingOrder) -> bool:
+    return bool(incoming.cancel_requested) and incoming.cancelled_at is None
 
 
 def order_id_of(incoming: IncomingOrder) -> str:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from oms.domain.errors import Retryable, Unavailable, WriteConflict
+from oms.domain.confirmations import why
+from oms.domain.errors import NotSupported, Permanent, Retryable, WriteConflict
 from oms.domain.listings import (
     AVAILABILITY_CHANGED,
     AvailabilityMessage,
+    Failure,
     Listing,
     ListingKey,
     Telling,
     delivery_key,
-    listing_of,
 )
+from oms.usecases.circuits import Circuits
 
 if TYPE_CHECKING:
     from oms.stores.deliveries import DeliveriesStore
@@ -27,8 +29,22 @@ if TYPE_CHECKING:
 MAX_TRIES = 3
 """Times a telling is begun anew because another one of the same listing was under way."""
 
-Push = Callable[[str, AvailabilityMessage], None]
-"""Tells an account (`main`) of a channel what it may sell. Raises Retryable when it was not taken."""
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """An account that is told what it may sell, so many figures at once.
+
+    `publish` returns why not, by channel_sku, for those that the channel did not take. Raises Retryable when none was
+    taken, Permanent when the channel will not have them.
+    """
+
+    at_once: int
+    publish: Callable[[Sequence[AvailabilityMessage]], Mapping[str, str]]
+
+
+Results = dict[ListingKey, Telling | Failure]
+_Refused = dict[str, tuple[Telling, str]]
+"""By channel_sku, what becomes of a message that the channel did not take, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,69 +76,157 @@ class Publishing:
 
 @dataclass(frozen=True, slots=True)
 class ChannelMessages:
-    """Tells a channel the newest figure of a listing. Whatever makes it look, it looks at what is true now.
+    """Tells a channel the newest figures of its listings. Whatever makes it look, it looks at what is true now.
 
-    `pushes` are the channels that can be told, by name. For the others the message stays on its row.
+    Accounts without a publisher are not told: the message stays on its row.
     """
 
     listings: ListingsStore
     deliveries: DeliveriesStore
     availabilities: Availabilities
-    pushes: Mapping[str, Push]
+    publisher_of: Callable[[str], Publisher | None]
+    circuits: Circuits
 
-    def send(self, destination: str, message_key: str, now: datetime) -> Telling | None:
-        """Tells the channel unless it knows; None when the listing was taken down.
+    def tell(self, channel_account: str, keys: Sequence[ListingKey], now: datetime) -> Results:
+        """Tells an account the figures of these listings unless it knows them; what failed must come again.
 
-        What changes while this works is owed again at the end. Raises InvalidMessage for a key that is none,
-        Retryable when the channel did not take it or others were always faster.
+        What changes while this works is owed again at the end.
         """
-        key = listing_of(destination, message_key)
-        for _ in range(MAX_TRIES):
-            listing = self.listings.get(key)
-            if listing is None:
-                self.deliveries.obsolete(destination, message_key, now)
-                return None
-            message = self._message(listing, now)
-            telling = self._tell(listing, message, now)
-            if telling is not None:
-                said = None if telling is Telling.UNCHANGED else message
-                self.deliveries.settle(destination, message_key, telling.value, message.version, said, now)
-                self._owe_what_changed(key, message.version, now)
-                return telling
-        raise WriteConflict(f"listing {key.channel_sku}: told by others at the same time")
-
-    def _message(self, listing: Listing, now: datetime) -> AvailabilityMessage:
-        quantity = self.availabilities.published(listing.sku, listing.channel_account, now)
-        return AvailabilityMessage(
-            channel_sku=listing.channel_sku,
-            sku=listing.sku,
-            quantity=quantity,
-            version=listing.change_version,
-            at=now,
-        )
-
-    def _tell(self, listing: Listing, message: AvailabilityMessage, now: datetime) -> Telling | None:
-        """How it went; None if somebody else has begun to tell of this version, alive or not: look again."""
-        if message.quantity == listing.last_published_quantity:
-            return Telling.UNCHANGED
-        channel, _, account = listing.channel_account.partition("#")
-        push = self.pushes.get(channel)
-        if push is None:
-            return Telling.READY
-        if not self.listings.begin_telling(listing.key, message.version):
-            self.listings.tell_anew(listing.key, now)
-            return None
+        results: Results = {}
+        left, reason = list(dict.fromkeys(keys)), WriteConflict.__name__
         try:
-            push(account, message)
+            for _ in range(MAX_TRIES):
+                left = self._round(channel_account, left, results, now)
+                if not left:
+                    return results
         except Retryable as error:
-            self.deliveries.failed(*delivery_key(listing.key), f"{type(error).__name__}: {error}", now)
-            raise Unavailable(str(error)) from error
-        if not self.listings.note_told(listing.key, message.version, message.quantity, now):
-            self.listings.tell_anew(listing.key, now)
-        return Telling.SENT
+            reason = type(error).__name__
+        return {key: results.get(key, Failure(reason)) for key in keys}
 
-    def _owe_what_changed(self, key: ListingKey, version: int, now: datetime) -> None:
-        """After the row is settled, not before: a change counted later finds it settled and owes it by itself."""
-        listing = self.listings.get(key)
-        if listing is not None and listing.change_version > version:
-            self.deliveries.owe(*delivery_key(key), AVAILABILITY_CHANGED, now)
+    def _round(
+        self, channel_account: str, keys: Sequence[ListingKey], results: Results, now: datetime
+    ) -> list[ListingKey]:
+        """Looks at each listing as it is; returns those that somebody else has begun to tell of: look again."""
+        found = self.listings.get_many(keys)
+        for key in keys:
+            if key not in found:
+                self.deliveries.obsolete(*delivery_key(key), now)
+                results[key] = Telling.OBSOLETE
+        messages = self._messages(channel_account, found.values(), now)
+        publisher = self.publisher_of(channel_account)
+        untold: list[AvailabilityMessage] = []
+        for message in messages:
+            key = ListingKey(channel_account, message.channel_sku)
+            if message.quantity == found[key].last_published_quantity:
+                self._settle(key, Telling.UNCHANGED, message, results, now)
+            elif publisher is None:
+                self._settle(key, Telling.READY, message, results, now)
+            else:
+                untold.append(message)
+        again: list[ListingKey] = []
+        if publisher and untold:
+            for start in range(0, len(untold), publisher.at_once):
+                part = untold[start : start + publisher.at_once]
+                again += self._tell(channel_account, publisher, part, results, now)
+        versions = {ListingKey(channel_account, one.channel_sku): one.version for one in messages}
+        settled = {key: version for key, version in versions.items() if isinstance(results.get(key), Telling)}
+        self._owe_what_changed(settled, now)
+        return again
+
+    def _messages(self, channel_account: str, listings: Iterable[Listing], now: datetime) -> list[AvailabilityMessage]:
+        """The figures are read after the versions: what a message says is never older than the version it bears."""
+        figures: dict[str, int] = {}
+        messages = []
+        for listing in listings:
+            if listing.sku not in figures:
+                figures[listing.sku] = self.availabilities.published(listing.sku, channel_account, now)
+            messages.append(
+                AvailabilityMessage(
+                    channel_sku=listing.channel_sku,
+                    sku=listing.sku,
+                    quantity=figures[listing.sku],
+                    version=listing.change_version,
+                    at=now,
+                )
+            )
+        return messages
+
+    def _tell(
+        self,
+        channel_account: str,
+        publisher: Publisher,
+        messages: Sequence[AvailabilityMessage],
+        results: Results,
+        now: datetime,
+    ) -> list[ListingKey]:
+        """Tells as many as the channel takes at once; returns those that somebody else, alive or not, has begun."""
+        keys = {message.channel_sku: ListingKey(channel_account, message.channel_sku) for message in messages}
+        if self.circuits.seconds_left(channel_account, now):
+            self._fail(keys.values(), "not called: it did not answer before", results, now)
+            return []
+        begun = [one for one in messages if self.listings.begin_telling(keys[one.channel_sku], one.version)]
+        again = [key for sku, key in keys.items() if sku not in {one.channel_sku for one in begun}]
+        for key in again:
+            self.listings.tell_anew(key, now)
+        if not begun:
+            return again
+        try:
+            refused = _published(publisher, begun)
+        except Retryable as error:
+            self.circuits.failed(channel_account, error, now)
+            self._fail((keys[one.channel_sku] for one in begun), why(error), results, now)
+            return again
+        self.circuits.worked(channel_account)
+        for message in begun:
+            self._note(keys[message.channel_sku], message, refused.get(message.channel_sku), results, now)
+        return again
+
+    def _note(
+        self,
+        key: ListingKey,
+        message: AvailabilityMessage,
+        refused: tuple[Telling, str] | None,
+        results: Results,
+        now: datetime,
+    ) -> None:
+        if refused is None:
+            if not self.listings.note_told(key, message.version, message.quantity, now):
+                self.listings.tell_anew(key, now)
+            self._settle(key, Telling.SENT, message, results, now)
+            return
+        telling, reason = refused
+        self.deliveries.left_to_a_person(*delivery_key(key), telling.value, reason, now)
+        results[key] = telling
+
+    def _settle(
+        self, key: ListingKey, telling: Telling, message: AvailabilityMessage, results: Results, now: datetime
+    ) -> None:
+        said = None if telling is Telling.UNCHANGED else message
+        self.deliveries.settle(*delivery_key(key), telling.value, message.version, said, now)
+        results[key] = telling
+
+    def _fail(self, keys: Iterable[ListingKey], reason: str, results: Results, now: datetime) -> None:
+        for key in keys:
+            self.deliveries.failed(*delivery_key(key), reason, now)
+            results[key] = Failure(reason)
+
+    def _owe_what_changed(self, versions: Mapping[ListingKey, int], now: datetime) -> None:
+        """After the rows are settled, not before: a change counted later finds them settled and owes by itself."""
+        for key, listing in self.listings.get_many(versions).items():
+            if listing.change_version > versions[key]:
+                self.deliveries.owe(*delivery_key(key), AVAILABILITY_CHANGED, now)
+
+
+def _published(publisher: Publisher, messages: Sequence[AvailabilityMessage]) -> _Refused:
+    """Tells the figures; those that the channel refuses as a whole are told in halves, so that one that it will never
+    have keeps no other from being told. Raises Retryable."""
+    try:
+        refused = publisher.publish(messages)
+    except NotSupported as error:
+        return {one.channel_sku: (Telling.BY_HAND, why(error)) for one in messages}
+    except Permanent as error:
+        if len(messages) == 1:
+            return {messages[0].channel_sku: (Telling.REFUSED, why(error))}
+        half = len(messages) // 2
+        return _published(publisher, messages[:half]) | _published(publisher, messages[half:])
+    return {channel_sku: (Telling.REFUSED, reason) for channel_sku, reason in refused.items()}

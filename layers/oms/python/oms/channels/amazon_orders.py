@@ -1,0 +1,233 @@
+"""An order of Amazon in our words, whichever of its APIs told it.
+
+Amazon prices a line as a whole; we keep a price of one. Where the line does not divide, the price of one is rounded up
+and the few minor units too many are the line's discount, so that the order adds up to the cent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from oms.channels.amazon_marketplaces import Marketplace, of_id
+from oms.channels.rounded_money import unit_price
+from oms.domain.errors import InvalidOrder
+from oms.domain.incoming import Address, Contact, IncomingLine, IncomingOrder
+from oms.domain.order import MAX_LINES, ShippingLine, Totals
+
+PENDING = frozenset({"PENDING_AVAILABILITY", "PENDING"})
+TO_SHIP = frozenset({"UNSHIPPED", "PARTIALLY_SHIPPED"})
+CANCELLED = "CANCELLED"
+STATUSES_V0 = {
+    "Pending": "PENDING",
+    "PendingAvailability": "PENDING_AVAILABILITY",
+    "Unshipped": "UNSHIPPED",
+    "PartiallyShipped": "PARTIALLY_SHIPPED",
+    "Shipped": "SHIPPED",
+    "Canceled": CANCELLED,
+    "InvoiceUnconfirmed": "UNSHIPPED",
+}
+"""What 2026-01-01 calls a status of v0. `Unfulfillable` is missing: only Amazon's own fulfilment knows it."""
+
+MAX_REASON_LENGTH = 200
+MAX_WRITTEN_BYTES = 200_000
+"""What customers wrote goes into `contacts`, one item of at most 400 KB: half of it is theirs."""
+
+_EXPRESS = frozenset({"EXPEDITED", "NEXTDAY", "SECONDDAY", "SAMEDAY", "PRIORITY"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoldLine:
+    """A line as either API tells it. `goods_minor` is the price of all its units, before discounts and, where the
+    marketplace's prices hold no tax, before tax. `left` is what is still wanted of `quantity`."""
+
+    line_id: str
+    sku: str
+    asin: str
+    title: str
+    quantity: int
+    left: int
+    fulfilled: int
+    goods_minor: int = 0
+    discount_minor: int = 0
+    tax_minor: int = 0
+    cancel_requested: bool = False
+    cancel_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sold:
+    """An order as either API tells it, its status and service level as 2026-01-01 names them.
+
+    `total_minor` is None while Amazon tells no prices. `taxes_minor`: the order's tax, and other readings of it to try.
+    `tax_withheld`: Amazon collects the tax and pays it. `path_of_lines` is what the lines are called there.
+    """
+
+    order_id: str
+    placed_at: datetime
+    updated_at: datetime
+    status: str
+    marketplace_id: str
+    currency: str
+    total_minor: int | None
+    shipping_minor: int
+    fees_minor: int
+    discounts_minor: int
+    tip_minor: int = 0
+    taxes_minor: tuple[int, ...]
+    tax_withheld: bool
+    lines: tuple[SoldLine, ...]
+    path_of_lines: str
+    service_level: str = ""
+    ship_by: datetime | None = None
+    deliver_by: datetime | None = None
+    cancelled_by: str = ""
+    paid_on_delivery: bool = False
+    contact: Contact = field(default_factory=Contact)
+
+
+def incoming_order(sold: Sold, channel: str, account: str) -> IncomingOrder:
+    """The order as intake takes it; raises InvalidOrder for what can't be.
+
+    Amazon tells neither when an order was cancelled nor anything of it but its country while it is pending: the time of
+    the last change, and the marketplace's country, stand in.
+    """
+    _check(sold)
+    market = of_id(sold.marketplace_id)
+    lines = [_line(line) for line in sold.lines if line.quantity]
+    totals, prices_include_tax = _totals(sold, lines, market)
+    cancelled = sold.status == CANCELLED
+    return IncomingOrder(
+        channel=channel,
+        account=account,
+        channel_order_id=sold.order_id,
+        order_number=sold.order_id,
+        placed_at=sold.placed_at,
+        channel_updated_at=sold.updated_at,
+        cancelled_at=sold.updated_at if cancelled else None,
+        cancel_reason=sold.cancelled_by if cancelled else "",
+        currency=sold.currency or market.currency,
+        prices_include_tax=prices_include_tax,
+        totals=totals,
+        lines=tuple(lines),
+        shipping_lines=_shipping_lines(sold),
+        payment_status=_payment_status(sold),
+        service_level="EXPRESS" if sold.service_level.replace("_", "").upper() in _EXPRESS else "STANDARD",
+        ship_by=sold.ship_by,
+        deliver_by=sold.deliver_by,
+        cancel_requested="" if cancelled else _cancel_requested(sold),
+        external_ids={"marketplace_id": sold.marketplace_id} if sold.marketplace_id else {},
+        contact=_contact(sold, market),
+    )
+
+
+def _check(sold: Sold) -> None:
+    path = sold.path_of_lines
+    if len(sold.lines) > MAX_LINES:
+        message = f"{len(sold.lines)} lines, at most {MAX_LINES} are taken"
+        raise InvalidOrder(message, field=path, reason="TOO_MANY_LINES")
+    if sold.status != CANCELLED and not any(line.quantity for line in sold.lines):
+        raise InvalidOrder("an order of nothing", field=path, reason="QUANTITY_NOT_POSITIVE")
+    seen: set[str] = set()
+    for line in sold.lines:
+        if line.line_id in seen:
+            raise InvalidOrder(f"line {line.line_id} comes twice", field=path, reason="DUPLICATE_LINE")
+        if line.goods_minor < 0:
+            raise InvalidOrder(f"the price of line {line.line_id} is negative", field=path, reason="NEGATIVE_PRICE")
+        seen.add(line.line_id)
+
+
+def _line(line: SoldLine) -> IncomingLine:
+    price = unit_price(line.goods_minor, line.quantity)
+    return IncomingLine(
+        line_id=line.line_id,
+        sku=line.sku or (f"asin:{line.asin}" if line.asin else ""),
+        title=line.title[:255],
+        quantity=line.quantity,
+        current_quantity=line.left,
+        fulfilled_quantity=line.fulfilled,
+        unit_price_minor=price,
+        discount_minor=line.discount_minor + _over(line),
+        tax_minor=line.tax_minor,
+    )
+
+
+def _over(line: SoldLine) -> int:
+    """What the price of one, rounded up, is too much for all of the line's units."""
+    return unit_price(line.goods_minor, line.quantity) * line.quantity - line.goods_minor if line.quantity else 0
+
+
+class _Tax(NamedTuple):
+    """The tax, and whether the prices hold it."""
+
+    minor: int
+    included: bool
+
+
+def _totals(sold: Sold, lines: list[IncomingLine], market: Marketplace) -> tuple[Totals, bool]:
+    goods = sum(line.unit_price_minor * line.quantity for line in lines)
+    discounts = sold.discounts_minor + sum(map(_over, sold.lines))
+    fees = sold.fees_minor
+    if fees < 0:
+        discounts, fees = discounts - fees, 0
+    untaxed = goods + sold.shipping_minor + fees + sold.tip_minor - discounts
+    tax = _tax(sold, untaxed, market)
+    charged = untaxed + (0 if tax.included else tax.minor)
+    totals = Totals(
+        goods_minor=goods,
+        discounts_minor=discounts,
+        shipping_minor=sold.shipping_minor,
+        tax_minor=tax.minor,
+        tip_minor=sold.tip_minor,
+        fees_minor=fees,
+        total_minor=charged if sold.total_minor is None else sold.total_minor,
+    )
+    return totals, tax.included
+
+
+def _tax(sold: Sold, untaxed: int, market: Marketplace) -> _Tax:
+    """How tax goes into the total. Amazon says so nowhere, so the sum decides, and where no sum fits the custom of the
+    marketplace: intake then tells a person by how much the order is off."""
+    usual = _Tax(sold.taxes_minor[0], market.prices_include_tax)
+    if sold.total_minor is None:
+        return usual
+    on_top = next((tax for tax in sold.taxes_minor if tax and untaxed + tax == sold.total_minor), 0)
+    if on_top:
+        return _Tax(on_top, included=False)
+    if untaxed != sold.total_minor:
+        return usual
+    if sold.tax_withheld and not market.prices_include_tax:
+        return _Tax(0, included=False)  # Amazon kept it: neither in the prices nor in what the seller gets
+    return usual if not usual.minor else _Tax(usual.minor, included=True)
+
+
+def _shipping_lines(sold: Sold) -> tuple[ShippingLine, ...]:
+    if not (sold.shipping_minor or sold.service_level):
+        return ()
+    return (ShippingLine(title=sold.service_level[:255], price_minor=sold.shipping_minor),)
+
+
+def _payment_status(sold: Sold) -> str:
+    if sold.status in PENDING:
+        return "PENDING"
+    return "AUTHORIZED" if sold.paid_on_delivery else "PAID"
+
+
+def _cancel_requested(sold: Sold) -> str:
+    asked = [line.cancel_reason or "BUYER_REQUEST" for line in sold.lines if line.cancel_requested]
+    return "; ".join(dict.fromkeys(asked))[:MAX_REASON_LENGTH]
+
+
+def _contact(sold: Sold, market: Marketplace) -> Contact:
+    address = sold.contact.ship_to
+    if sum(len(text.encode()) for text in sold.contact.free_text.values()) > MAX_WRITTEN_BYTES:
+        message = f"gift messages and wishes of more than {MAX_WRITTEN_BYTES} bytes"
+        raise InvalidOrder(message, field=sold.path_of_lines, reason="TOO_LARGE")
+    if address.address1 or address.postal_code:
+        return sold.contact
+    if sold.status in TO_SHIP:
+        message = "an order to ship needs its address: does the app have the role Direct-to-Consumer Delivery?"
+        raise InvalidOrder(message, field="address", reason="MISSING_FIELD")
+    known = Address(country=address.country or market.country)
+    return Contact(name=sold.contact.name, email=sold.contact.email, ship_to=known, free_text=sold.contact.free_text)

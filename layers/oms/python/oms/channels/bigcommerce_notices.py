@@ -1,0 +1,78 @@
+"""What a BigCommerce store is told of an order: parcels and cancellations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from oms.channels.bigcommerce_api import call, objects, order_path
+from oms.domain.errors import NotSupported, Unavailable
+
+if TYPE_CHECKING:
+    from oms.channels.client import ChannelApi
+    from oms.domain.channel_messages import CancellationNotice, ShipmentNotice
+
+PAGE = 250
+MAX_PAGES = 2
+"""An order of ours has at most 500 lines, and no more parcels."""
+
+CANCELLED = 5
+_OVER = frozenset({4, CANCELLED, 6})  # refunded, cancelled, declined
+_SHIPPED = frozenset({2, 3, 10})  # shipped, partially shipped, completed
+_PROVIDERS = frozenset({"auspost", "canadapost", "usps", "fedex", "ups", "royalmail"})
+_LONGEST_TRACKING_NUMBER = 50
+
+
+def confirm_shipment(api: ChannelApi, notice: ShipmentNotice) -> None:
+    """Makes a shipment of the parcel; once nothing is left to ship BigCommerce itself calls the order shipped.
+
+    Told twice, the shipment is found by the parcel's id in its comments.
+    """
+    path = order_path(notice.channel_order_id)
+    mark = f"parcel {notice.shipment_id}"
+    if any(str(one.get("comments", "")).strip() == mark for one in _pages(api, f"{path}/shipments")):
+        return
+    provider = notice.carrier.lower()
+    body = {
+        "order_address_id": _address_id(api, path, notice),
+        "tracking_number": notice.tracking_number[:_LONGEST_TRACKING_NUMBER],
+        "shipping_method": f"{notice.carrier} {notice.service}".strip(),
+        "shipping_provider": provider if provider in _PROVIDERS else "",
+        "tracking_carrier": provider if provider in _PROVIDERS else "",
+        "comments": mark,
+        "items": [{"order_product_id": int(line.line_id), "quantity": line.quantity} for line in notice.lines],
+    }
+    call(api, "POST", f"{path}/shipments", body=body)
+
+
+def confirm_cancellation(api: ChannelApi, notice: CancellationNotice) -> None:
+    """Cancels the order. Money goes back in the store, by a person.
+
+    Raises NotSupported for a part of an order, and for one of which the store knows a parcel.
+    """
+    if not notice.whole:
+        raise NotSupported("refund these units in the store's control panel: an order has no other way to lose them")
+    order = call(api, "GET", order_path(notice.channel_order_id))
+    status = order.get("status_id") if isinstance(order, dict) else None
+    if status in _OVER:
+        return
+    if status in _SHIPPED:
+        raise NotSupported("the store has parcels of this order: refund the rest in its control panel")
+    call(api, "PUT", order_path(notice.channel_order_id), body={"status_id": CANCELLED})
+
+
+def _address_id(api: ChannelApi, path: str, notice: ShipmentNotice) -> int:
+    """The address of the order that the lines go to."""
+    shipped = {line.line_id for line in notice.lines}
+    for product in _pages(api, f"{path}/products"):
+        if str(product.get("id")) in shipped:
+            return int(product.get("order_address_id") or 0)
+    raise Unavailable("the store lists none of the parcel's lines")
+
+
+def _pages(api: ChannelApi, path: str) -> Iterator[dict[str, Any]]:
+    for page in range(1, MAX_PAGES + 1):
+        listed = objects(call(api, "GET", path, {"page": str(page), "limit": str(PAGE)}))
+        yield from listed
+        if len(listed) < PAGE:
+            return

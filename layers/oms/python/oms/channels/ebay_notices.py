@@ -1,0 +1,82 @@
+"""What eBay is told of an order: parcels that left.
+
+A parcel's tracking number is the id of its fulfillment there, so told twice it is there once (description of
+trackingNumber in createShippingFulfillment); those that are there are read first all the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from oms.channels.client import Limit
+from oms.channels.ebay_api import headers, order_now, order_url, time_text
+from oms.channels.json_answers import content_of, object_of, objects, units_of
+from oms.domain.errors import ChannelRefused, NotSupported
+
+if TYPE_CHECKING:
+    from oms.channels.client import ChannelApi
+    from oms.domain.channel_messages import CancellationNotice, ShipmentNotice
+
+CARRIERS = {"ups": "UPS", "usps": "USPS", "fedex": "FedEx", "dhl": "DHL", "ontrac": "ONTRAC", "gls": "GLS"}
+"""eBay's codes of carriers; another carrier is named by its own letters."""
+
+FULFILLMENTS = Limit("fulfillments", per_second=1.0, burst=50)
+_CANCELLED = "CANCELED"
+
+
+def confirm_shipment(api: ChannelApi, notice: ShipmentNotice) -> None:
+    """Tells of a parcel; told twice, eBay has it once. Raises as `call` does."""
+    if _is_told(api, notice):
+        return
+    body: dict[str, Any] = {
+        "lineItems": [{"lineItemId": line.line_id, "quantity": line.quantity} for line in notice.lines],
+        "shippedDate": time_text(notice.shipped_at),
+    }
+    if _plain(notice.tracking_number):
+        body["shippingCarrierCode"] = _carrier(notice.carrier)
+        body["trackingNumber"] = _plain(notice.tracking_number)
+    address = order_url(api, notice.channel_order_id, "/shipping_fulfillment")
+    try:
+        api.call("POST", address, limit=FULFILLMENTS, headers=headers, body=body)
+    except ChannelRefused:
+        if not _is_told(api, notice):
+            raise
+
+
+def _is_told(api: ChannelApi, notice: ShipmentNotice) -> bool:
+    address = order_url(api, notice.channel_order_id, "/shipping_fulfillment")
+    content = content_of(api.call("GET", address, limit=FULFILLMENTS, headers=headers))
+    known = objects(content.get("fulfillments"))
+    ours = _plain(notice.tracking_number)
+    if ours:
+        return any(_tracking_number(one) == ours for one in known)
+    lines = {line.line_id: line.quantity for line in notice.lines}
+    return any(_lines(one) == lines for one in known)
+
+
+def _lines(fulfillment: dict[str, Any]) -> dict[str, int]:
+    """What a parcel holds, by which one without a tracking number is known again."""
+    return {
+        str(one.get("lineItemId")): units_of(one.get("quantity", 1)) for one in objects(fulfillment.get("lineItems"))
+    }
+
+
+def _tracking_number(fulfillment: dict[str, Any]) -> str:
+    return _plain(str(fulfillment.get("shipmentTrackingNumber") or fulfillment.get("fulfillmentId") or ""))
+
+
+def confirm_cancellation(api: ChannelApi, notice: CancellationNotice) -> None:
+    """Is content when eBay has the order as cancelled already. Raises NotSupported: eBay takes cancellations through
+    another API, of whole orders only, and asks the seller to settle them with the buyer."""
+    order = order_now(api, notice.channel_order_id)
+    if object_of(order.get("cancelStatus")).get("cancelState") != _CANCELLED:
+        raise NotSupported("in Seller Hub, cancel the order or accept the buyer's request, and tell this again")
+
+
+def _carrier(name: str) -> str:
+    return CARRIERS.get(_plain(name).lower(), _plain(name) or "Other")
+
+
+def _plain(text: str) -> str:
+    """eBay takes letters and digits only."""
+    return "".join(letter for letter in text if letter.isascii() and letter.isalnum())

@@ -1,0 +1,170 @@
+"""What Walmart is told of an order: parcels that left, units that will not ship.
+
+Walmart keeps no key of a message, so the order is read first: what it says already is not told again. A refusal is
+looked at the same way, since another worker may have told it in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from oms.channels.json_answers import object_of, units_of
+from oms.channels.walmart_api import ORDER_CHANGES, headers, is_yes, lines_of, order_now, order_url, statuses_of
+from oms.domain.errors import ChannelRefused, NotSupported
+
+if TYPE_CHECKING:
+    from oms.channels.client import ChannelApi
+    from oms.domain.channel_messages import CancellationNotice, NoticeLine, ShipmentNotice
+
+CARRIERS = (
+    "UPS", "USPS", "FedEx", "Airborne", "OnTrac", "DHL Ecommerce - US", "DHL", "LS", "UDS", "UPSMI", "FDX", "PILOT",
+    "ESTES", "SAIA", "GLS", "LSO", "Royal Mail", "Canada Post", "OSM Worldwide", "FIRST MILE", "Sendle", "AxleHire",
+)  # fmt: skip
+"""Those of Walmart's carrier names that a parcel from here may have. Others go as `otherCarrier`."""
+
+TRACKING_URL = "tracking_url"
+"""The account's option for other carriers: the address of a parcel's page, with `{tracking_number}` in it."""
+
+REASONS = {
+    "FRAUD": "SELLER_CANCEL_FRAUD_STOP_SHIPMENT",
+    "ADDRESS": "SELLER_CANCEL_ADDRESS_NOT_SERVICEABLE",
+    "PRICE": "SELLER_CANCEL_PRICING_ERROR",
+}
+"""Walmart's reasons by a word in ours; what has none of them is out of stock."""
+
+_OUT_OF_STOCK, _BUYER_ASKED = "SELLER_CANCEL_OUT_OF_STOCK", "CUSTOMER_REQUESTED_SELLER_TO_CANCEL"
+_BUYER_REQUEST = "BUYER_REQUEST"
+_SHIP, _CANCEL = "/shipping", "/cancel"
+_NEW = "Created"
+_SHIPPED, _CANCELLED = frozenset({"Shipped", "Delivered"}), frozenset({"Cancelled"})
+
+
+def confirm_shipment(api: ChannelApi, notice: ShipmentNotice) -> None:
+    """Tells of a parcel, acknowledging the order first if nobody did. Raises as `call` does, NotSupported."""
+    if not notice.tracking_number:
+        raise NotSupported("Walmart takes no parcel without a tracking number: confirm it in Seller Center")
+    carrier = _carrier(api, notice)
+    _tell(api, notice.channel_order_id, lambda order: _shipment(order, notice, carrier))
+
+
+def confirm_cancellation(api: ChannelApi, notice: CancellationNotice) -> None:
+    """Tells of units that will not ship. Raises as `call` does."""
+    _tell(api, notice.channel_order_id, lambda order: _cancellation(order, notice))
+
+
+def _tell(
+    api: ChannelApi, channel_order_id: str, untold: Callable[[Mapping[str, Any]], tuple[str, dict[str, Any]] | None]
+) -> None:
+    order = order_now(api, channel_order_id)
+    what = untold(order)
+    if what is None:
+        return
+    action, body = what
+    if action == _SHIP:
+        _acknowledge(api, channel_order_id, order)
+    try:
+        api.call("POST", order_url(api, channel_order_id, action), limit=ORDER_CHANGES, headers=headers, body=body)
+    except ChannelRefused:
+        if untold(order_now(api, channel_order_id)) is not None:
+            raise
+
+
+def _acknowledge(api: ChannelApi, channel_order_id: str, order: Mapping[str, Any]) -> None:
+    """Says that the order is known here, where nobody said so yet: Walmart wants that before it ships."""
+    if any(one.get("status") == _NEW for line in lines_of(order) for one in statuses_of(line)):
+        address = order_url(api, channel_order_id, "/acknowledge")
+        with suppress(ChannelRefused):  # somebody said so meanwhile; if not, what follows is refused
+            api.call("POST", address, limit=ORDER_CHANGES, headers=headers)
+
+
+def _shipment(
+    order: Mapping[str, Any], notice: ShipmentNotice, carrier: Mapping[str, Any]
+) -> tuple[str, dict[str, Any]] | None:
+    tracking = {
+        **carrier,
+        "shipDateTime": int(notice.shipped_at.timestamp() * 1000),
+        "methodCode": str(object_of(order.get("shippingInfo")).get("methodCode") or "Standard"),
+        "trackingNumber": notice.tracking_number,
+    }
+    lines = [
+        {
+            "lineNumber": line.line_id,
+            "intentToCancelOverride": _asks_to_cancel(at_walmart),
+            "sellerOrderId": notice.order_id,
+            "orderLineStatuses": {"orderLineStatus": [{**_status("Shipped", line.quantity), "trackingInfo": tracking}]},
+        }
+        for line, at_walmart in _lines(order, notice.lines)
+        if not _has_parcel(at_walmart, notice.tracking_number)
+    ]
+    return (_SHIP, {"orderShipment": {"orderLines": {"orderLine": lines}}}) if lines else None
+
+
+def _cancellation(order: Mapping[str, Any], notice: CancellationNotice) -> tuple[str, dict[str, Any]] | None:
+    """A line that lost as many units already is taken to have been told: taking units away twice can't be undone."""
+    lines = []
+    for line, at_walmart in _lines(order, notice.lines):
+        units = min(line.quantity, _left(at_walmart, line.quantity))
+        if units < 1 or (not notice.whole and _units(at_walmart, _CANCELLED) >= line.quantity):
+            continue
+        reason = {"cancellationReason": _reason(notice.reason, at_walmart)}
+        statuses = [{**_status("Cancelled", units), **reason}]
+        lines.append({"lineNumber": line.line_id, "orderLineStatuses": {"orderLineStatus": statuses}})
+    return (_CANCEL, {"orderCancellation": {"orderLines": {"orderLine": lines}}}) if lines else None
+
+
+def _lines(order: Mapping[str, Any], told: Sequence[NoticeLine]) -> list[tuple[NoticeLine, dict[str, Any]]]:
+    known = {str(line.get("lineNumber")): line for line in lines_of(order)}
+    return [(line, known.get(line.line_id, {})) for line in told]
+
+
+def _status(status: str, units: int) -> dict[str, Any]:
+    return {"status": status, "statusQuantity": {"unitOfMeasurement": "EACH", "amount": str(units)}}
+
+
+def _has_parcel(line: Mapping[str, Any], tracking_number: str) -> bool:
+    return any(
+        str(one.get("status")) in _SHIPPED
+        and object_of(one.get("trackingInfo")).get("trackingNumber") == tracking_number
+        for one in statuses_of(line)
+    )
+
+
+def _units(line: Mapping[str, Any], statuses: frozenset[str]) -> int:
+    amounts = [object_of(one.get("statusQuantity")) for one in statuses_of(line) if str(one.get("status")) in statuses]
+    return sum(units_of(one.get("amount")) for one in amounts)
+
+
+def _left(line: Mapping[str, Any], otherwise: int) -> int:
+    """Units that neither left nor were cancelled. Of a line that Walmart does not show, all: it says what is wrong."""
+    ordered = units_of(object_of(line.get("orderLineQuantity")).get("amount"))
+    return ordered - _units(line, _SHIPPED | _CANCELLED) if ordered else otherwise
+
+
+def _asks_to_cancel(line: Mapping[str, Any]) -> bool:
+    return is_yes(str(line.get("intentToCancel") or ""))
+
+
+def _reason(reason: str, line: Mapping[str, Any]) -> str:
+    """A customer's wish may be named only where Walmart knows of it (description of cancelOrderLines)."""
+    if reason == _BUYER_REQUEST and _asks_to_cancel(line):
+        return _BUYER_ASKED
+    return next((theirs for word, theirs in REASONS.items() if word in reason.upper()), _OUT_OF_STOCK)
+
+
+def _carrier(api: ChannelApi, notice: ShipmentNotice) -> dict[str, Any]:
+    known = {_plain(name): name for name in CARRIERS}
+    name = known.get(_plain(notice.carrier))
+    if name:
+        return {"carrierName": {"carrier": name}}
+    address = api.option(TRACKING_URL)
+    if not address:
+        message = "Walmart does not know this carrier and wants its tracking page: set the account's tracking_url"
+        raise NotSupported(message)
+    page = address.replace("{tracking_number}", notice.tracking_number)
+    return {"carrierName": {"otherCarrier": notice.carrier}, "trackingURL": page}
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())

@@ -1,0 +1,252 @@
+"""Confirmations: what a channel is told of its orders, parcel by parcel and cancellation by cancellation.
+
+An event says that there is something to tell; what is told is read from the document when it is told. One row of
+`deliveries` per event, `<order_id>#<sequence>#<kind>`: whoever hears of the event twice owes it once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from oms.domain.backordering import BACKORDER_LIMIT, OUT_OF_STOCK
+from oms.domain.catalog import Notice
+from oms.domain.channel_messages import CancellationNotice, NoticeLine, ShipmentNotice
+from oms.domain.errors import ChannelRefused, InvalidMessage, OmsError
+from oms.domain.events import Event, EventType
+from oms.domain.order import Order, OrderStatus, Shipment
+
+SHIPMENT, CANCELLATION = "shipment", "cancellation"
+"""Kinds of notices."""
+
+BUYER_REQUEST = "BUYER_REQUEST"
+"""The reason of a cancellation that the buyer asked for: the channel waits for our answer, even if it passed on the
+question itself."""
+
+NO_STOCK = "NO_STOCK"
+MIGRATION = "migration"
+"""Who brings orders of another system in: their channel knows of them what there is to know."""
+
+OWED_WITHIN = timedelta(days=30)
+"""Events older than this are told to nobody any more: somebody publishes history again. Rows are kept for longer."""
+
+OPERATIONS = {SHIPMENT: "confirm_shipment", CANCELLATION: "confirm_cancellation"}
+"""What the file of a channel must have to be told of a kind."""
+
+WANTED = {SHIPMENT: Notice.SHIPMENTS, CANCELLATION: Notice.CANCELLATIONS}
+"""What the settings of an account must name to be told of a kind."""
+
+_DESTINATION = "channel#"
+_KINDS = {
+    EventType.SHIPMENT_SHIPPED.value: SHIPMENT,
+    EventType.ORDER_CANCELLED.value: CANCELLATION,
+    EventType.LINES_CANCELLED.value: CANCELLATION,
+}
+_REASONS = {OUT_OF_STOCK: NO_STOCK, BACKORDER_LIMIT: NO_STOCK}
+
+
+class NoticeKey(NamedTuple):
+    """Which notice: the event of the order, and what it is about."""
+
+    order_id: str
+    sequence: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A notice that the channel of an order is owed, if the account is told such things."""
+
+    channel_account: str
+    key: NoticeKey
+
+
+def owed_by(event: Mapping[str, Any], now: datetime) -> Owed | None:
+    """What an event, as the bus tells it, makes us owe the order's channel; None where it needs no telling.
+
+    A channel is not told what it told us, unless its buyer asked for it. Raises InvalidMessage.
+    """
+    kind = _KINDS.get(str(event.get("type")))
+    if kind is None:
+        return None
+    try:
+        key = NoticeKey(str(event["order_id"]), int(event["sequence"]), kind)
+        channel, account, at = str(event["channel"]), str(event["account"]), datetime.fromisoformat(event["at"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidMessage("not an event of an order", field="detail") from error
+    if at < now - OWED_WITHIN or not _is_news(str(event.get("actor")), channel, event.get("data") or {}):
+        return None
+    return Owed(f"{channel}#{account}", key)
+
+
+def _is_news(actor: str, channel: str, data: Mapping[str, Any]) -> bool:
+    asked_by_buyer = data.get("reason") == BUYER_REQUEST
+    return actor != MIGRATION and (actor != channel or asked_by_buyer)
+
+
+def destination(channel_account: str) -> str:
+    """The `destination` of the rows that owe an account something."""
+    return f"{_DESTINATION}{channel_account}"
+
+
+def is_channel(destination: str) -> bool:
+    """Whether the row owes something to a channel."""
+    return destination.startswith(_DESTINATION)
+
+
+def account_of(destination: str) -> str:
+    """The account that is owed: `amazon#main`. Raises InvalidMessage for the destination of somebody else."""
+    account = destination.removeprefix(_DESTINATION)
+    if not is_channel(destination) or not all(account.partition("#")):
+        raise InvalidMessage("not the destination of a channel", field="destination")
+    return account
+
+
+def message_key(key: NoticeKey) -> str:
+    """The `message_key` of a notice's row."""
+    return f"{key.order_id}#{key.sequence}#{key.kind}"
+
+
+def notice_of(message_key: str) -> NoticeKey:
+    """The notice that a row is about. Raises InvalidMessage for a key that is none."""
+    parts = message_key.split("#")
+    if len(parts) != 3 or not parts[0] or parts[2] not in OPERATIONS or not (parts[1].isascii() and parts[1].isdigit()):
+        raise InvalidMessage("not the key of a notice", field="message_key")
+    return NoticeKey(parts[0], int(parts[1]), parts[2])
+
+
+def event_of(document: Mapping[str, Any]) -> Event:
+    """An event that moved out of its order's document, as it lies in `order_history`."""
+    return Event(
+        version=int(document["version"]),
+        sequence=int(document["sequence"]),
+        type=EventType(document["type"]),
+        at=datetime.fromisoformat(document["at"]),
+        actor=document["actor"],
+        status=document.get("status"),
+        data=document.get("data", {}),
+    )
+
+
+def notice(order: Order, events: Sequence[Event], key: NoticeKey) -> ShipmentNotice | CancellationNotice | None:
+    """What the channel is told, as the order is now; None when there is nothing left to tell.
+
+    `events` are all of the order, oldest first.
+    """
+    if key.kind == SHIPMENT:
+        return _shipment_notice(order, events, key)
+    return _cancellation_notice(order, events, key)
+
+
+def _shipment_notice(order: Order, events: Sequence[Event], key: NoticeKey) -> ShipmentNotice | None:
+    units, left = _units_told(order, events, key.sequence)
+    event = _event(events, key)
+    found = _parcel(order, str(event.data.get("shipment_id"))) if event else None
+    if found is None or not units:
+        return None
+    location_id, parcel = found
+    return ShipmentNotice(
+        message_id=message_key(key),
+        order_id=order.order_id,
+        channel_order_id=order.channel_order_id,
+        shipment_id=parcel.shipment_id,
+        carrier=parcel.carrier,
+        service=parcel.service,
+        tracking_number=parcel.tracking_number,
+        shipped_at=parcel.handed_over_at or parcel.status_at,
+        location_id=location_id,
+        lines=_lines(order, units),
+        completes=all(left[line.line_id] <= line.cancelled for line in order.lines if line.requires_shipping),
+    )
+
+
+def _units_told(order: Order, events: Sequence[Event], sequence: int) -> tuple[dict[str, int], dict[str, int]]:
+    """Units per line that the parcel of this event tells of, and those that are left to tell of after it.
+
+    Goes through the parcels in the order in which they left: no more units of a line are told than were ordered,
+    even if more left, and a parcel that was booked in parts tells of each part once.
+    """
+    left = {line.line_id: line.ordered for line in order.lines}
+    parcels = {
+        parcel.shipment_id: {line.line_id: line.quantity for line in parcel.lines}
+        for one in order.fulfillments
+        for parcel in one.shipments
+    }
+    for event in events:
+        if event.type is not EventType.SHIPMENT_SHIPPED:
+            continue
+        parcel = parcels.get(str(event.data.get("shipment_id")), {})
+        booked = event.data.get("lines") or list(parcel)
+        units = {line_id: min(parcel.pop(line_id, 0), left.get(line_id, 0)) for line_id in booked}
+        for line_id, quantity in units.items():
+            left[line_id] = left.get(line_id, 0) - quantity
+        if event.sequence == sequence:
+            return {line_id: quantity for line_id, quantity in units.items() if quantity}, left
+    return {}, left
+
+
+def _parcel(order: Order, shipment_id: str) -> tuple[str, Shipment] | None:
+    found = (
+        (one.location_id, parcel)
+        for one in order.fulfillments
+        for parcel in one.shipments
+        if parcel.shipment_id == shipment_id
+    )
+    return next(found, None)
+
+
+def _cancellation_notice(order: Order, events: Sequence[Event], key: NoticeKey) -> CancellationNotice | None:
+    event = _event(events, key)
+    if event is None:
+        return None
+    lines = _lines(order, _units_cancelled(order, events, event))
+    reason = str(event.data.get("reason") or "")
+    if not lines:
+        return None
+    return CancellationNotice(
+        message_id=message_key(key),
+        order_id=order.order_id,
+        channel_order_id=order.channel_order_id,
+        reason=_REASONS.get(reason, reason),
+        cancelled_at=event.at,
+        lines=lines,
+        whole=order.status is OrderStatus.CANCELLED,
+    )
+
+
+def _units_cancelled(order: Order, events: Sequence[Event], event: Event) -> Mapping[str, int]:
+    """Units per line that this event cancelled. The one that ended the order names none: it cancelled the rest, or all
+    that is cancelled where units came back in between and the rest can't be told apart."""
+    if event.type is EventType.LINES_CANCELLED:
+        told: Mapping[str, int] = event.data.get("lines") or {}
+        return told
+    units = {line.line_id: line.cancelled for line in order.lines}
+    rest = dict(units)
+    for one in events:
+        if one.type is EventType.LINES_CANCELLED and one.sequence < event.sequence:
+            for line_id, quantity in (one.data.get("lines") or {}).items():
+                rest[line_id] = rest.get(line_id, 0) - quantity
+    return rest if max(rest.values(), default=0) > 0 else units
+
+
+def _lines(order: Order, units: Mapping[str, int]) -> tuple[NoticeLine, ...]:
+    return tuple(
+        NoticeLine(line_id=line.line_id, sku=line.sku, quantity=units[line.line_id])
+        for line in order.lines
+        if units.get(line.line_id, 0) > 0
+    )
+
+
+def _event(events: Sequence[Event], key: NoticeKey) -> Event | None:
+    """The event of a notice; None where the order has another under this number: somebody made the row up."""
+    event = next((one for one in events if one.sequence == key.sequence), None)
+    return event if event and _KINDS.get(event.type.value) == key.kind else None
+
+
+def why(error: OmsError) -> str:
+    """What a row says of an error: its class, and of a channel's refusal the status and the channel's own codes."""
+    if isinstance(error, ChannelRefused):
+        return " ".join([type(error).__name__, str(error.status), *error.codes])
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,209 @@
+"""The full comparison: once a day each account is asked what it believes may be sold, and told anew where it errs.
+
+It also finds what got lost on the way: rows that failed and that nobody tries any more each hour, rows that were never
+tried with the comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from oms.domain.catalog import ChannelAccount, Notice
+from oms.domain.confirmations import destination
+from oms.domain.errors import ChannelRefused
+from oms.domain.listings import AVAILABILITY_CHANGED, Listing, ListingKey, delivery_key
+from oms.domain.stock_compare import Comparison, Found, Phase, counted, is_due, judge, named
+
+if TYPE_CHECKING:
+    from oms.stores.deliveries import DeliveriesStore
+    from oms.stores.listings import ListingsStore
+    from oms.stores.reference_data import SettingsStore
+    from oms.stores.stock_compares import StockComparesStore
+    from oms.usecases.availability import Availabilities
+
+PAGE = 100
+MAX_PAGES = 10_000
+"""Of the channel, of listings and of rows in one run; a comparison of more goes on in the next."""
+
+MAX_OWED_ANEW = 1_000
+"""Rows of an account that one run owes anew: the oldest, the others in the next."""
+
+MAX_ATTEMPTS = 200
+"""A row that failed more often is left to a person."""
+
+UNTOUCHED = timedelta(hours=1)
+"""Nobody tries a row any more that has failed, or waited, for so long: messages are tried every quarter of an hour."""
+
+LISTED, PUBLISH = "listed", "publish"
+
+
+@dataclass(slots=True)
+class Compared:
+    """What a run did, by account: comparisons as far as they are, rows owed anew, errors of those that failed."""
+
+    comparisons: dict[str, Comparison] = field(default_factory=dict)
+    owed_anew: dict[str, int] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StockCompare:
+    """Compares accounts one after the other. `can` and `run` are those of the accounts of channels."""
+
+    settings: SettingsStore
+    listings: ListingsStore
+    deliveries: DeliveriesStore
+    compares: StockComparesStore
+    availabilities: Availabilities
+    can: Callable[[str, str], bool]
+    run: Callable[..., Any]
+
+    def all(self, now: datetime, go_on: Callable[[], bool], *, anew: bool = False) -> Compared:
+        """Looks after every account that is told anything; one that fails keeps no other from its turn.
+
+        `anew` begins comparisons that are not due yet. What there is no time for goes on in the next run.
+        """
+        result = Compared()
+        accounts = self.settings.channel_accounts()
+        for channel_account, settings in sorted(accounts.items(), key=lambda one: one[0]):
+            if not isinstance(settings, ChannelAccount):
+                result.failed[channel_account] = type(settings).__name__
+            elif settings.tells and go_on():
+                self._look_after(channel_account, settings, now, go_on, result, anew)
+        return result
+
+    def _look_after(
+        self,
+        channel_account: str,
+        settings: ChannelAccount,
+        now: datetime,
+        go_on: Callable[[], bool],
+        result: Compared,
+        anew: bool,
+    ) -> None:
+        try:
+            result.owed_anew[channel_account] = self._owe_failed(channel_account, now)
+            last = self.compares.get(channel_account)
+            if not (anew or is_due(last, now)):
+                return
+            begun = self._begun(channel_account, settings, last, now)
+            if begun:
+                result.comparisons[channel_account] = begun
+                for step in self._steps(channel_account, begun, now, go_on):
+                    result.comparisons[channel_account] = step
+        except Exception as error:  # noqa: BLE001 - one account's bug must not keep the others from their turn
+            result.failed[channel_account] = type(error).__name__
+
+    def _begun(
+        self, channel_account: str, settings: ChannelAccount, last: Comparison | None, now: datetime
+    ) -> Comparison | None:
+        """The comparison to go on with; None when somebody else has just begun one."""
+        if last is not None and last.phase is not Phase.DONE:
+            return last
+        told = Notice.AVAILABILITY in settings.tells and self.can(channel_account, PUBLISH)
+        first = Phase.ROWS if not told else Phase.CHANNEL if self.can(channel_account, LISTED) else Phase.LISTINGS
+        began = Comparison(began_at=now.replace(microsecond=0), phase=first, revision=last.revision if last else 0)
+        return self.compares.put(channel_account, began)
+
+    def _steps(
+        self, channel_account: str, comparison: Comparison, now: datetime, go_on: Callable[[], bool]
+    ) -> Iterable[Comparison]:
+        """Page by page, each written down before the next one is asked for."""
+        works = {Phase.CHANNEL: self._channel, Phase.LISTINGS: self._listings, Phase.ROWS: self._rows}
+        for _ in range(MAX_PAGES):
+            if comparison.phase is Phase.DONE or not go_on():
+                return
+            try:
+                done = works[comparison.phase](channel_account, comparison, now)
+            except ChannelRefused:
+                if not comparison.token or comparison.phase is not Phase.CHANNEL:
+                    raise
+                done = replace(comparison, token="")  # it does not know its token any more: its pages from the first
+            written = self.compares.put(channel_account, done)
+            if written is None:
+                return
+            comparison = written
+            yield comparison
+
+    def _channel(self, channel_account: str, comparison: Comparison, now: datetime) -> Comparison:
+        page = self.run(channel_account, LISTED, comparison.token or None)
+        keys = [ListingKey(channel_account, sku) for sku in page.quantities]
+        known = self.listings.get_many(keys)
+        unlisted = [key.channel_sku for key in keys if key not in known]
+        for key in known:
+            self.listings.note_listed(key, comparison.began_at)
+        done = self._compared(comparison, known.values(), page.quantities, now)
+        return replace(
+            done,
+            unlisted=done.unlisted + len(unlisted),
+            unlisted_names=named(done.unlisted_names, unlisted),
+            token=page.next_token or "",
+            phase=Phase.CHANNEL if page.next_token else Phase.LISTINGS,
+        )
+
+    def _listings(self, channel_account: str, comparison: Comparison, now: datetime) -> Comparison:
+        """Where the channel was asked, the listings that it did not name; otherwise, what it was told last."""
+        page, cursor = self.listings.of_account(channel_account, comparison.token or None, PAGE)
+        if self.can(channel_account, LISTED):
+            missing = [one.channel_sku for one in page if one.listed_at != comparison.began_at]
+            done = replace(
+                comparison,
+                missing=comparison.missing + len(missing),
+                missing_names=named(comparison.missing_names, missing),
+            )
+        else:
+            done = self._compared(comparison, page, None, now)
+        return replace(done, token=cursor or "", phase=Phase.LISTINGS if cursor else Phase.ROWS)
+
+    def _rows(self, channel_account: str, comparison: Comparison, now: datetime) -> Comparison:
+        """Rows that are owed for long, and that nobody has tried to tell: their triggers are lost."""
+        page = self.deliveries.of_destination(destination(channel_account), cursor=comparison.token or None)
+        lost = [row for row in page.items if row["status"] == "PENDING" and _since(row) < now - UNTOUCHED]
+        owed = sum(self.deliveries.owe_anew(row, now) for row in lost)
+        return replace(
+            comparison,
+            owed_anew=comparison.owed_anew + owed,
+            token=page.cursor or "",
+            phase=Phase.ROWS if page.cursor else Phase.DONE,
+            ended_at=None if page.cursor else now,
+        )
+
+    def _compared(
+        self,
+        comparison: Comparison,
+        listings: Iterable[Listing],
+        believed: Mapping[str, int] | None,
+        now: datetime,
+    ) -> Comparison:
+        found: dict[str, Found] = {}
+        units = 0
+        for listing in listings:
+            wanted = self.availabilities.published(listing.sku, listing.channel_account, now)
+            says = believed[listing.channel_sku] if believed is not None else None
+            found[listing.channel_sku] = judge(listing, says, wanted, now)
+            if found[listing.channel_sku] is Found.RIGHT:
+                continue
+            units += abs(wanted - (says if says is not None else listing.last_published_quantity or 0))
+            self.listings.tell_anew(listing.key, now)
+            self.deliveries.owe(*delivery_key(listing.key), AVAILABILITY_CHANGED, now)
+        return counted(comparison, found, units)
+
+    def _owe_failed(self, channel_account: str, now: datetime) -> int:
+        """Owes anew what failed and is not tried any more: its message is among the dead letters, or lost."""
+        owed, cursor = 0, None
+        for _ in range(MAX_PAGES):
+            page = self.deliveries.failed_of(destination(channel_account), cursor=cursor, limit=PAGE)
+            old = [row for row in page.items if datetime.fromisoformat(row["failed_at"]) < now - UNTOUCHED]
+            tried = [row for row in old if row["status"] == "FAILED" and row.get("attempts", 0) < MAX_ATTEMPTS]
+            owed += sum(self.deliveries.owe_anew(row, now) for row in tried)
+            cursor = page.cursor
+            if cursor is None or owed >= MAX_OWED_ANEW or len(old) < len(page.items):
+                break
+        return owed
+
+
+def _since(row: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(row.get("owed_at") or row["created_at"])

@@ -1,0 +1,105 @@
+"""Other channels, deployed: what a shop sends and a marketplace holds become orders, and both hear what came of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from oms.domain import ids
+from tests.e2e.company import LONG_SECONDS, Company, fresh
+from tools.channel_stand_ins import AmazonSeller, Basket, WooCommerceShop
+
+CRAFTS, MARKET = "main-street-crafts", "main-street-goods"
+MUGS: Basket = {"MUG-STONE-350": (2, 1800)}
+
+
+@pytest.fixture
+def crafts(company: Company) -> WooCommerceShop:
+    return company.system.outside.woocommerce
+
+
+@pytest.fixture
+def amazon(company: Company) -> AmazonSeller:
+    return company.system.outside.amazon
+
+
+@pytest.fixture
+def buyer(company: Company) -> dict[str, Any]:
+    return company.system.world.shop.new_identity().buyer
+
+
+def documents(company: Company, order_id: str) -> list[dict[str, Any]]:
+    return company.query("orders", order_id=order_id)
+
+
+def pull(company: Company) -> None:
+    """Makes the account due and runs the schedule, as the next minute would."""
+    company.delete("settings", kind="poll", name=f"amazon#{MARKET}")
+    company.invoke("schedule-poll", {})
+
+
+def test_an_order_of_woocommerce_ships_and_the_shop_hears_the_tracking_number(
+    company: Company, crafts: WooCommerceShop, buyer: dict[str, Any]
+) -> None:
+    number = crafts.place(buyer, MUGS)
+    order_id = ids.order_id("woocommerce", CRAFTS, number)
+    company.until("it exists", lambda: bool(documents(company, order_id)))
+    company.until_it_has(order_id, LONG_SECONDS, status="DELIVERED")
+    (parcel,) = company.read(order_id)["fulfillments"][0]["shipments"]
+    told = lambda: crafts.was_told(number, parcel["tracking_number"])  # noqa: E731 - said once, below
+    company.until("the shop knows the tracking number", told, LONG_SECONDS)
+
+
+def test_an_order_that_support_cancels_is_cancelled_in_the_shop_too(
+    company: Company, crafts: WooCommerceShop, buyer: dict[str, Any]
+) -> None:
+    number = crafts.place(buyer, {"DUTCH-OVEN-5": (400, 12900)})
+    order_id = ids.order_id("woocommerce", CRAFTS, number)
+    company.until("it exists", lambda: bool(documents(company, order_id)))
+    company.until_it_has(order_id, LONG_SECONDS, waiting_for="STOCK")
+    answer = company.call("POST", f"/orders/{order_id}/cancellations", {"reason": "NO_STOCK"}, key=fresh("cancel"))
+    assert answer.status in (200, 201, 202), answer.body
+    company.until_it_has(order_id, LONG_SECONDS, status="CANCELLED")
+    company.until("the shop shows it cancelled", lambda: crafts.orders[number]["status"] == "cancelled", LONG_SECONDS)
+
+
+def test_an_order_pulled_from_amazon_twice_is_one_order_with_amazons_own_dates(
+    company: Company, amazon: AmazonSeller, buyer: dict[str, Any]
+) -> None:
+    number = amazon.place(buyer, {"MSG-MUG-350-SLATE": (1, 1800)})
+    order_id = ids.order_id("amazon", MARKET, number)
+    pull(company)
+    company.until("it exists", lambda: bool(documents(company, order_id)), LONG_SECONDS)
+    pulls = amazon.pulls
+    pull(company)
+    company.until("it was pulled once more", lambda: amazon.pulls > pulls, LONG_SECONDS)
+    company.until_it_has(order_id, LONG_SECONDS, status="DELIVERED")
+    document = company.read(order_id)
+    asked = amazon.orders[number]["fulfillment"]
+    assert document["ship_by"] == asked["shipByWindow"]["latestDateTime"]
+    assert document["original_promised_by"] == asked["deliverByWindow"]["latestDateTime"]
+    assert [event["type"] for event in document["events"]].count("OrderReceived") == 1
+    assert document["lines"][0]["sku"] == "MUG-STONE-350"
+
+
+def test_what_amazon_sells_under_a_name_nobody_mapped_waits_until_it_is_mapped(
+    company: Company, amazon: AmazonSeller, buyer: dict[str, Any]
+) -> None:
+    name = fresh("NEW-MUG")
+    number = amazon.place(buyer, {name: (1, 1800)})
+    order_id = ids.order_id("amazon", MARKET, number)
+    pull(company)
+
+    def kept() -> list[dict[str, Any]]:
+        rows = company.query("quarantine", source=f"amazon#{MARKET}")
+        return [row for row in rows if number in json.dumps(row["message"], default=str)]
+
+    company.until("it is in quarantine", lambda: bool(kept()), LONG_SECONDS)
+    assert kept()[0]["reason"] == "UNMAPPED_SKU"
+    listing = {"channel_account": f"amazon#{MARKET}", "channel_sku": name, "sku": "MUG-STONE-350"}
+    company.put("listings", listing)
+    company.invoke("schedule-reconcile", {})
+    company.until("it became an order", lambda: bool(documents(company, order_id)), LONG_SECONDS)
+    company.until("nothing is kept any more", lambda: not kept(), LONG_SECONDS)

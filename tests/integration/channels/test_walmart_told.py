@@ -1,0 +1,218 @@
+"""What Walmart is told: parcels, cancellations, stock; told twice it is told once."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from oms.channels import walmart
+from oms.domain.channel_messages import NoticeLine
+from oms.domain.errors import ChannelRefused, NotSupported, Throttled
+from tests.integration.channels.walmart_seller import (
+    ORDER_PATH,
+    TOKEN,
+    account,
+    cancellation,
+    figure,
+    order,
+    sample,
+    shipment,
+)
+from tests.scripted_server import Asked, Reply, ScriptedServer, in_order
+
+
+def order_in(*statuses: dict[str, Any], second: str = "Acknowledged") -> dict[str, Any]:
+    """The order with its first line in these statuses and its second in another."""
+    body = order()
+    lines = body["orderLines"]["orderLine"]
+    lines[0]["orderLineStatuses"]["orderLineStatus"] = list(statuses)
+    lines[1]["orderLineStatuses"]["orderLineStatus"][0]["status"] = second
+    return body
+
+
+def status(name: str, units: int, tracking_number: str = "") -> dict[str, Any]:
+    quantity = {"unitOfMeasurement": "EACH", "amount": str(units)}
+    tracking = {"trackingInfo": {"trackingNumber": tracking_number}} if tracking_number else {}
+    return {"status": name, "statusQuantity": quantity, **tracking}
+
+
+def _walmart(found: Any, *answers: Reply) -> tuple[dict[str, Any], list[Any]]:
+    """A Walmart that has this order and answers what it is told; what it is told is kept."""
+    told: list[Any] = []
+    left = list(answers)
+
+    def answer(asked: Asked) -> Reply:
+        told.append((asked.path.removeprefix(ORDER_PATH), asked.json if asked.body else None))
+        return left.pop(0) if left else Reply(200, {"order": order()})
+
+    get = found if callable(found) else Reply(200, {"order": found})
+    routes = {"/v3/token": TOKEN, ORDER_PATH: get}
+    return {**routes, **{f"{ORDER_PATH}/{one}": answer for one in ("shipping", "cancel", "acknowledge")}}, told
+
+
+def test_a_parcel_is_told_line_by_line_after_the_order_was_acknowledged() -> None:
+    routes, told = _walmart(order())
+    with ScriptedServer(routes) as server:
+        walmart.confirm_shipment(account(server), shipment())
+    assert [path for path, _ in told] == ["/acknowledge", "/shipping"]
+    (line,) = told[1][1]["orderShipment"]["orderLines"]["orderLine"]
+    assert (line["lineNumber"], line["sellerOrderId"], line["intentToCancelOverride"]) == ("1", "ord_1", False)
+    (one,) = line["orderLineStatuses"]["orderLineStatus"]
+    assert one["statusQuantity"] == {"unitOfMeasurement": "EACH", "amount": "2"}
+    assert one["trackingInfo"] == {
+        "shipDateTime": 1795431600000,
+        "carrierName": {"carrier": "FedEx"},
+        "methodCode": "Express",
+        "trackingNumber": "794600000001",
+    }
+
+
+def test_a_parcel_is_told_though_another_worker_acknowledged_the_order_in_between() -> None:
+    routes, told = _walmart(order(), Reply(400, {"errors": {"error": [{"code": "INVALID_REQUEST"}]}}))
+    with ScriptedServer(routes) as server:
+        walmart.confirm_shipment(account(server), shipment())
+    assert [path for path, _ in told] == ["/acknowledge", "/shipping"]
+
+
+def test_units_of_a_new_order_are_cancelled_without_more_ado() -> None:
+    routes, told = _walmart(order())
+    with ScriptedServer(routes) as server:
+        walmart.confirm_cancellation(account(server), cancellation(units=5, whole=True))
+    (path, body), *others = told
+    (line,) = body["orderCancellation"]["orderLines"]["orderLine"]
+    assert (path, others) == ("/cancel", [])
+    assert line["orderLineStatuses"]["orderLineStatus"][0]["statusQuantity"]["amount"] == "2"
+
+
+def test_a_cancellation_of_a_line_that_walmart_does_not_show_is_told_for_walmart_to_judge() -> None:
+    notice = cancellation()
+    strange = replace(notice, lines=(replace(notice.lines[0], line_id="9"),))
+    routes, told = _walmart(order())
+    with ScriptedServer(routes) as server:
+        walmart.confirm_cancellation(account(server), strange)
+    assert told[0][1]["orderCancellation"]["orderLines"]["orderLine"][0]["lineNumber"] == "9"
+
+
+def test_part_of_a_line_is_told_and_then_the_rest_in_another_parcel() -> None:
+    routes, told = _walmart(order_in(status("Shipped", 1, "first"), status("Acknowledged", 1)))
+    rest = shipment(tracking_number="second", lines=(NoticeLine(line_id="1", sku="MUG-1", quantity=1),))
+    with ScriptedServer(routes) as server:
+        walmart.confirm_shipment(account(server), rest)
+    assert [path for path, _ in told] == ["/shipping"]
+    (line,) = told[0][1]["orderShipment"]["orderLines"]["orderLine"]
+    assert line["orderLineStatuses"]["orderLineStatus"][0]["statusQuantity"]["amount"] == "1"
+
+
+def test_a_parcel_told_before_is_not_told_again() -> None:
+    routes, told = _walmart(order_in(status("Shipped", 2, "794600000001")))
+    with ScriptedServer(routes) as server:
+        walmart.confirm_shipment(account(server), shipment())
+    assert told == []
+
+
+def test_a_parcel_that_another_worker_told_in_between_is_told_once() -> None:
+    before, after = order_in(status("Acknowledged", 2)), order_in(status("Shipped", 2, "794600000001"))
+    found = in_order(Reply(200, {"order": before}), Reply(200, {"order": after}))
+    routes, told = _walmart(found, Reply(400, {"errors": {"error": [{"code": "INVALID_REQUEST"}]}}))
+    with ScriptedServer(routes) as server:
+        walmart.confirm_shipment(account(server), shipment())
+    assert len(told) == 1
+
+
+def test_a_parcel_that_walmart_refuses_stays_refused_with_its_code() -> None:
+    refusal = Reply(400, {"errors": {"error": [{"code": "INVALID_REQUEST_CONTENT"}]}})
+    routes, _ = _walmart(order_in(status("Acknowledged", 2)), refusal)
+    with ScriptedServer(routes) as server, pytest.raises(ChannelRefused) as caught:
+        walmart.confirm_shipment(account(server), shipment())
+    assert caught.value.codes == ("INVALID_REQUEST_CONTENT",)
+
+
+def test_a_parcel_that_left_though_the_customer_wanted_to_cancel_says_so() -> None:
+    found = order_in(status("Acknowledged", 2))
+    found["orderLines"]["orderLine"][0]["intentToCancel"] = "true"
+    routes, told = _walmart(found)
+    with ScriptedServer(routes) as server:
+        walmart.confirm_shipment(account(server), shipment())
+    assert told[0][1]["orderShipment"]["orderLines"]["orderLine"][0]["intentToCancelOverride"] is True
+
+
+def test_a_carrier_walmart_does_not_know_needs_a_page_to_follow_it() -> None:
+    routes, told = _walmart(order_in(status("Acknowledged", 2)))
+    with ScriptedServer(routes) as server:
+        with pytest.raises(NotSupported):
+            walmart.confirm_shipment(account(server), shipment(carrier="Pony Express"))
+        api = account(server, tracking_url="https://example.com/track?n={tracking_number}")
+        walmart.confirm_shipment(api, shipment(carrier="Pony Express"))
+    (one,) = told[0][1]["orderShipment"]["orderLines"]["orderLine"][0]["orderLineStatuses"]["orderLineStatus"]
+    assert one["trackingInfo"]["carrierName"] == {"otherCarrier": "Pony Express"}
+    assert one["trackingInfo"]["trackingURL"] == "https://example.com/track?n=794600000001"
+
+
+@pytest.mark.parametrize(
+    ("reason", "wished", "theirs"),
+    [
+        ("NO_STOCK", False, "SELLER_CANCEL_OUT_OF_STOCK"),
+        ("FRAUD", False, "SELLER_CANCEL_FRAUD_STOP_SHIPMENT"),
+        ("WRONG_ADDRESS", False, "SELLER_CANCEL_ADDRESS_NOT_SERVICEABLE"),
+        ("BUYER_REQUEST", True, "CUSTOMER_REQUESTED_SELLER_TO_CANCEL"),
+        ("BUYER_REQUEST", False, "SELLER_CANCEL_OUT_OF_STOCK"),
+    ],
+)
+def test_a_cancellation_gives_one_of_walmarts_reasons(reason: str, wished: bool, theirs: str) -> None:
+    found = order_in(status("Acknowledged", 2))
+    found["orderLines"]["orderLine"][0]["intentToCancel"] = str(wished).lower()
+    routes, told = _walmart(found)
+    with ScriptedServer(routes) as server:
+        walmart.confirm_cancellation(account(server), cancellation(reason))
+    (line,) = told[0][1]["orderCancellation"]["orderLines"]["orderLine"]
+    (one,) = line["orderLineStatuses"]["orderLineStatus"]
+    assert (one["cancellationReason"], one["statusQuantity"]["amount"]) == (theirs, "1")
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_units_that_are_cancelled_already_are_not_cancelled_again(whole: bool) -> None:
+    routes, told = _walmart(order_in(status("Cancelled", 2)))
+    with ScriptedServer(routes) as server:
+        walmart.confirm_cancellation(account(server), cancellation(units=2, whole=whole))
+    assert told == []
+
+
+def test_a_parcel_without_a_tracking_number_is_a_persons_work() -> None:
+    with ScriptedServer({"/v3/token": TOKEN}) as server, pytest.raises(NotSupported, match="Seller Center"):
+        walmart.confirm_shipment(account(server), shipment(tracking_number=""))
+
+
+def test_what_may_be_sold_is_told_sku_by_sku_and_refusals_are_named() -> None:
+    def answer(asked: Asked) -> Reply:
+        replies = {"GONE": Reply(404), "ODD": Reply(400, {"errors": [{"code": "INVALID_REQUEST_PARAM"}]})}
+        return replies.get(asked.query["sku"], Reply(200, asked.json))
+
+    with ScriptedServer({"/v3/token": TOKEN, "/v3/inventory": answer}) as server:
+        refused = walmart.publish(account(server, ship_node="7001"), [figure("MUG 1/2"), figure("GONE"), figure("ODD")])
+        first = server.of("/v3/inventory")[0]
+    assert refused == {"GONE": "NOT_FOUND", "ODD": "INVALID_REQUEST_PARAM"}
+    assert first.query == {"sku": "MUG 1/2", "shipNode": "7001"}
+    assert first.json == {"sku": "MUG 1/2", "quantity": {"unit": "EACH", "amount": 7}}
+
+
+def test_figures_wait_when_walmart_is_busy() -> None:
+    with ScriptedServer({"/v3/token": TOKEN, "/v3/inventory": Reply(429)}) as server, pytest.raises(Throttled):
+        walmart.publish(account(server), [figure("MUG-1")])
+
+
+@pytest.mark.parametrize(("node", "units"), [("", 15), ("7001", 12)])
+def test_what_walmart_holds_is_listed_to_the_last_page(node: str, units: int) -> None:
+    last = deepcopy(sample("inventories.json"))
+    last["meta"] = {"totalCount": 2}
+    last["elements"]["inventories"][0]["sku"] = "SAUCER-1"
+    pages = in_order(Reply(200, sample("inventories.json")), Reply(200, last))
+    with ScriptedServer({"/v3/token": TOKEN, "/v3/inventories": pages}) as server:
+        api = account(server, ship_node=node)
+        first = walmart.listed(api, None)
+        second = walmart.listed(api, first.next_token)
+        assert server.asked[-1].query == {"limit": "50", "nextCursor": "page-2"}
+    assert (first.quantities, second.quantities) == ({"MUG-1": units}, {"SAUCER-1": units})
+    assert second.next_token is None

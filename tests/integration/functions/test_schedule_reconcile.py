@@ -1,0 +1,54 @@
+"""Every hour: one message for each account that is to be compared with its channel."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from oms.domain.errors import Unavailable
+from tests.integration.company import everything
+from tests.integration.market import ACCOUNT, SETTINGS, Readers, at, open_market
+from tests.integration.stage import LambdaContext, Stage, cases, sample
+
+FUNCTION = "schedule_reconcile"
+
+
+@pytest.fixture
+def readers(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Readers:
+    return open_market(stage, monkeypatch)
+
+
+def ask(readers: Readers, case: str = "every_hour") -> dict[str, Any]:
+    answer: dict[str, Any] = readers.stage.function(FUNCTION).handler(sample(FUNCTION, case), LambdaContext())
+    return answer
+
+
+@pytest.mark.parametrize("case", cases(FUNCTION))
+def test_each_sample_asks_for_the_accounts_to_be_compared_and_writes_nothing(readers: Readers, case: str) -> None:
+    left = everything(readers.stage)
+    for _ in range(2):
+        assert ask(readers, case)["asked"] == [ACCOUNT]
+        assert readers.asked() == [{"task": "reconcile", "channel_account": ACCOUNT}]
+    assert everything(readers.stage) == left
+
+
+def test_an_account_that_was_just_compared_waits_for_the_next_hour(readers: Readers) -> None:
+    readers.reconcile()
+    assert ask(readers)["asked"] == []
+    readers.now = at(60)
+    assert ask(readers)["asked"] == [ACCOUNT]
+
+
+def test_an_account_that_wants_no_comparison_gets_none(readers: Readers) -> None:
+    readers.stage.put("settings", replace(SETTINGS, reconcile_hours=0), kind="channel_account", name=ACCOUNT)
+    assert ask(readers)["asked"] == []
+
+
+def test_an_account_that_can_not_be_compared_is_told_of(readers: Readers) -> None:
+    for _ in range(3):
+        readers.market.broken = [Unavailable("down")]
+        readers.reconcile()
+        readers.now = readers.row("reconciliation").next_due_at
+    assert ask(readers)["failing"] == [ACCOUNT]

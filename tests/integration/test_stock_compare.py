@@ -1,0 +1,234 @@
+"""Once a day each account is asked what it believes; where it errs it is told anew. What got lost is found again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from oms.domain.catalog import Notice
+from oms.domain.listings import Listing
+from oms.domain.stock import StockPosition
+from oms.runtime.http import HttpClient
+from oms.usecases import stock_compare as module
+from oms.usecases.stock_compare import Compared
+from tests.integration.bazaar import MAIN, OTHER, Bazaar, Worker, bazaar, open_account, pending, statuses
+from tests.integration.company import at
+from tests.integration.faults import CrashedError, Faults
+from tests.integration.listed import Desk
+from tests.integration.stage import Stage
+from tests.scripted_server import OpenLimits, Reply
+
+
+@pytest.fixture
+def shop(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bazaar]:
+    with bazaar(monkeypatch) as made:
+        open_account(stage, made.url)
+        yield made
+
+
+def compare(
+    stage: Stage, hours: float = 10, *, go_on: Callable[[], bool] = lambda: True, anew: bool = False
+) -> Compared:
+    """A run of a worker that has just started."""
+    app = stage.function("schedule_publish_stock")
+    app.accounts.http = HttpClient(allow_loopback=True, sleep=lambda _: None)
+    app.accounts.limits = OpenLimits()
+    app.accounts.credentials_of = lambda *_: {"key": "secret"}
+    result: Compared = app.compare.all(at(hours), go_on, anew=anew)
+    return result
+
+
+def told_shelves(stage: Stage, shop: Bazaar, listings: int = 3, account: str = MAIN) -> None:
+    """So many names for mugs of which there are 15, and the channel has been told of all."""
+    stage.put("stock", StockPosition(sku="MUG", location_id="WH-WEST"))
+    stage.put("stock", StockPosition(sku="MUG", location_id="WH-EAST", on_hand=15, available=15))
+    for number in range(listings):
+        stage.put("listings", Listing(channel_account=account, channel_sku=f"mug-{number}", sku="MUG"))
+    Desk().publishing.mark_changed(["MUG"], at(1))
+    assert Worker(stage).work(*pending(stage)) == []
+    assert set(shop.stock.values()) == {15}
+
+
+def row(stage: Stage, account: str = MAIN) -> dict[str, Any]:
+    return next(one for one in stage.rows("settings") if (one["kind"], one["name"]) == ("stock_compare", account))
+
+
+def test_a_channel_that_believes_what_it_was_told_is_left_alone(stage: Stage, shop: Bazaar) -> None:
+    told_shelves(stage, shop)
+    listings = [(one["channel_sku"], one["change_version"]) for one in stage.rows("listings")]
+    found = compare(stage).comparisons[MAIN]
+    assert (found.compared, found.drifted, found.untold, found.missing, found.unlisted) == (3, 0, 0, 0, 0)
+    assert (row(stage)["phase"], pending(stage)) == ("DONE", [])
+    assert [(one["channel_sku"], one["change_version"]) for one in stage.rows("listings")] == listings
+
+
+def test_a_figure_that_drifted_is_reported_and_told_anew(stage: Stage, shop: Bazaar) -> None:
+    told_shelves(stage, shop)
+    shop.stock["mug-1"] = 11
+    found = compare(stage).comparisons[MAIN]
+    assert (found.drifted, found.untold, found.units) == (1, 0, 4)
+    assert Worker(stage, hours=10).work(*pending(stage)) == []
+    assert shop.stock["mug-1"] == 15
+
+
+def test_a_change_that_was_never_told_is_found(stage: Stage, shop: Bazaar) -> None:
+    told_shelves(stage, shop)
+    stage.put("stock", StockPosition(sku="MUG", location_id="WH-EAST", on_hand=4, available=4))
+    found = compare(stage).comparisons[MAIN]
+    assert (found.untold, found.units) == (3, 33)
+    Worker(stage, hours=10).work(*pending(stage))
+    assert set(shop.stock.values()) == {4}
+
+
+def test_what_either_side_does_not_know_is_counted_and_named(stage: Stage, shop: Bazaar) -> None:
+    told_shelves(stage, shop)
+    del shop.stock["mug-0"]
+    shop.stock["lamp"] = 3
+    found = compare(stage).comparisons[MAIN]
+    assert (found.missing_names, found.unlisted_names) == (("mug-0",), ("lamp",))
+    assert (row(stage)["missing"], row(stage)["unlisted"]) == (1, 1)
+    compare(stage, 40)
+    assert (row(stage)["missing"], row(stage)["unlisted"]) == (1, 1), "each comparison counts for itself"
+
+
+def test_a_channel_that_cannot_be_asked_is_held_against_what_it_was_told(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with bazaar(monkeypatch, "listed") as shop:
+        open_account(stage, shop.url)
+        told_shelves(stage, shop)
+        stage.put("stock", StockPosition(sku="MUG", location_id="WH-EAST", on_hand=4, available=4))
+        found = compare(stage).comparisons[MAIN]
+        assert (found.compared, found.untold, found.missing) == (3, 3, 0)
+        Worker(stage, hours=10).work(*pending(stage))
+        assert set(shop.stock.values()) == {4}
+
+
+def test_an_account_is_compared_once_a_day_unless_asked_for(stage: Stage, shop: Bazaar) -> None:
+    told_shelves(stage, shop)
+    assert list(compare(stage, 10).comparisons) == [MAIN]
+    assert list(compare(stage, 11).comparisons) == []
+    assert list(compare(stage, 12, anew=True).comparisons) == [MAIN]
+    assert list(compare(stage, 36).comparisons) == [MAIN]
+
+
+def test_who_is_told_nothing_is_not_asked(stage: Stage, shop: Bazaar) -> None:
+    told_shelves(stage, shop)
+    calls = len(shop.calls)
+    open_account(stage, shop.url, tells=())
+    assert compare(stage).comparisons == {}
+    open_account(stage, shop.url, tells=(Notice.SHIPMENTS,))
+    assert compare(stage).comparisons[MAIN].compared == 0
+    assert len(shop.calls) == calls
+
+
+def test_without_time_it_goes_on_where_it_stopped(stage: Stage, shop: Bazaar) -> None:
+    told_shelves(stage, shop, 5)
+    shop.page, shop.stock["mug-4"] = 2, 1
+    turns = iter([True, True, True, False])  # the account, two pages
+    first = compare(stage, 10, go_on=lambda: next(turns)).comparisons[MAIN]
+    assert (first.compared, first.ended_at) == (4, None)
+    asked = len(shop.calls)
+    second = compare(stage, 11).comparisons[MAIN]
+    assert [one.query["page"] for one in shop.calls[asked:]] == ["2"]
+    assert (second.compared, second.drifted, row(stage)["phase"]) == (5, 1, "DONE")
+    assert second.missing == 0
+
+
+@pytest.mark.parametrize("operation", ["PutItem", "UpdateItem", "Query", "BatchGetItem"])
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_a_run_that_dies_anywhere_is_made_good_by_the_next(
+    stage: Stage, shop: Bazaar, faults: Faults, operation: str, nth: int
+) -> None:
+    told_shelves(stage, shop)
+    shop.stock["mug-1"], shop.page = 11, 2
+    faults.crash_after(operation, nth=nth)
+    with pytest.raises(CrashedError):
+        compare(stage, 10)
+    faults.mend()
+    compare(stage, 11)
+    assert row(stage)["phase"] == "DONE"
+    assert Worker(stage, hours=11).work(*pending(stage)) == []
+    assert set(shop.stock.values()) == {15}
+
+
+def test_an_account_that_does_not_answer_keeps_no_other_from_its_turn(stage: Stage, shop: Bazaar) -> None:
+    open_account(stage, shop.url, OTHER)
+    open_account(stage, shop.url, "bazaar#unreadable")
+    broken = {"kind": "channel_account", "name": "bazaar#unreadable", "tells": "EVERYTHING"}
+    stage.put("settings", broken)
+    told_shelves(stage, shop)
+    shop.troubles = [Reply(429, headers={"retry-after": "60"})]
+    result = compare(stage)
+    assert result.failed == {MAIN: "Throttled", "bazaar#unreadable": "InvariantBroken"}
+    assert list(result.comparisons) == [MAIN, OTHER]
+    assert row(stage, OTHER)["phase"] == "DONE"
+    assert compare(stage, 11).comparisons[MAIN].phase.value == "DONE"
+
+
+def test_a_page_token_that_the_channel_forgot_begins_its_pages_anew(stage: Stage, shop: Bazaar) -> None:
+    told_shelves(stage, shop, 3)
+    shop.page = 2
+    turns = iter([True, True, False])
+    compare(stage, 10, go_on=lambda: next(turns))
+    shop.troubles = [Reply(400, {"code": "InvalidPageToken"})]
+    assert compare(stage, 11).comparisons[MAIN].phase.value == "DONE"
+
+
+def test_of_two_runs_at_once_the_slower_one_leaves_off(stage: Stage, shop: Bazaar, faults: Faults) -> None:
+    told_shelves(stage, shop)
+    faults.meanwhile("UpdateItem", lambda: compare(stage, 10))
+    assert compare(stage, 10).comparisons[MAIN].compared == 0
+    assert (row(stage)["compared"], row(stage)["phase"]) == (3, "DONE")
+
+
+# What got lost.
+
+
+def failed_notice(stage: Stage, failed_hours: float, status: str = "FAILED", number: int = 1, **more: Any) -> None:
+    destination = f"channel#{MAIN}"
+    key = {"destination": destination, "message_key": f"bazaar-main-7#{number}#shipment", "kind": "shipment"}
+    when = (at(0) + timedelta(hours=failed_hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    failed = {"failed_destination": destination, "failed_at": when} if status != "PENDING" else {"owed_at": when}
+    stage.put("deliveries", key | failed | {"status": status, "attempts": 12, "owings": 1, "created_at": when} | more)
+
+
+@pytest.mark.parametrize(
+    ("hours", "status", "attempts", "owed"),
+    [
+        pytest.param(8.5, "FAILED", 12, True, id="failed, and nobody tries any more"),
+        pytest.param(9.5, "FAILED", 2, False, id="failed, and is tried again soon"),
+        pytest.param(8.5, "FAILED", 500, False, id="failed too often"),
+        pytest.param(8.5, "REFUSED", 1, False, id="refused: a person decides"),
+        pytest.param(8.5, "BY_HAND", 1, False, id="nobody can tell it: a person does it"),
+        pytest.param(8.5, "PENDING", 0, True, id="never tried: its trigger is lost"),
+        pytest.param(9.5, "PENDING", 0, False, id="just owed"),
+    ],
+)
+def test_a_row_that_nobody_tries_any_more_is_owed_anew(
+    stage: Stage, shop: Bazaar, hours: float, status: str, attempts: int, owed: bool
+) -> None:
+    failed_notice(stage, hours, status, attempts=attempts)
+    compare(stage, 10)
+    (left,) = stage.rows("deliveries")
+    assert (left["owings"], left["status"]) == ((2, "PENDING") if owed else (1, status))
+    assert ("failed_destination" in left) == (not owed and status != "PENDING")
+
+
+def test_failed_rows_are_owed_anew_each_hour_whether_the_account_is_compared_or_not(stage: Stage, shop: Bazaar) -> None:
+    compare(stage, 10)
+    failed_notice(stage, 10)
+    assert compare(stage, 12).owed_anew == {MAIN: 1}
+    assert statuses(stage) == {"bazaar-main-7#1#shipment": "PENDING"}
+
+
+def test_a_run_owes_no_more_than_so_many_anew(stage: Stage, shop: Bazaar, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_OWED_ANEW", 1)
+    monkeypatch.setattr(module, "PAGE", 2)
+    for number in range(5):
+        failed_notice(stage, number, number=number)
+    assert compare(stage, 10).owed_anew == {MAIN: 2}, "what is on a page"
+    assert statuses(stage)["bazaar-main-7#0#shipment"] == "PENDING", "the oldest first"

@@ -1,0 +1,101 @@
+"""The operator's command that maps what channels call our goods."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from oms.runtime import clients
+from oms.stores.quarantine import QuarantineStore
+from tests.integration.company import NOON, everything
+from tests.integration.stage import PREFIX, Stage
+from tools import map_listings
+from tools import stage as stages
+
+ACCOUNT = "amazon#main"
+MAPPED = {"channel_account": ACCOUNT, "channel_sku": "AMZ-MUG", "sku": "MUG", "change_version": 7}
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def run(stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Runs the command on a file of these lines against the test stage; returns its exit code."""
+    monkeypatch.setattr(stages, "STAGES", ("test",))
+    monkeypatch.setattr(stages, "DEFAULT_STAGE", "test")
+
+    def start(text: str, *arguments: str) -> int:
+        file = tmp_path / "listings.csv"
+        file.write_text(text, encoding="utf-8")
+        return map_listings.main([str(file), *arguments])
+
+    return start
+
+
+def csv(*rows: str) -> str:
+    return "\n".join(("channel_account,channel_sku,sku", *rows)) + "\n"
+
+
+def waiting(number: int, *skus: str) -> None:
+    cause = {"reason": "UNMAPPED_SKU", "skus": list(skus)}
+    store = QuarantineStore(clients.client("dynamodb"), PREFIX)
+    store.put(ACCOUNT, f"message-{number}", NOON, cause, {"number": number}, NOON)
+
+
+def listings(stage: Stage) -> dict[str, str]:
+    return {row["channel_sku"]: row["sku"] for row in stage.rows("listings")}
+
+
+def test_rows_are_mapped_and_the_orders_that_waited_are_taken_in_again(stage: Stage, run: Run) -> None:
+    waiting(1, "AMZ-MUG")
+    assert run(csv(f"{ACCOUNT},AMZ-MUG,MUG", f"{ACCOUNT},AMZ-BOWL,BOWL")) == 0
+    assert listings(stage) == {"AMZ-MUG": "MUG", "AMZ-BOWL": "BOWL"}
+    assert stage.messages("intake") == [{"number": 1}]
+    assert stage.rows("quarantine") == []
+
+
+def test_rows_that_can_not_be_taken_are_told_by_their_line_and_the_others_are_taken(
+    stage: Stage, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = ("nowhere,A,MUG", f"{ACCOUNT},,MUG", f"{ACCOUNT},B,NO-SUCH", f"{ACCOUNT},C,BOWL", f"{ACCOUNT},C,MUG")
+    assert run(csv(*bad), "--json") == 1
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert {(one["line"], one["field"], one["reason"]) for one in told["refused"]} == {
+        (2, "channel_account", "INVALID_FIELD"),
+        (3, "channel_sku", "INVALID_FIELD"),
+        (4, "sku", "UNKNOWN_SKU"),
+        (6, "channel_sku", "DUPLICATE_LISTING"),
+    }
+    assert listings(stage) == {"C": "BOWL"}
+
+
+def test_what_a_channel_was_told_stays_and_a_repeat_changes_nothing(stage: Stage, run: Run) -> None:
+    stage.put("listings", MAPPED)
+    assert run(csv(f"{ACCOUNT},AMZ-MUG,MUG")) == 0
+    assert stage.rows("listings") == [MAPPED]
+    assert run(csv(f"{ACCOUNT},AMZ-MUG,BOWL")) == 0
+    assert stage.rows("listings") == [MAPPED | {"sku": "BOWL"}]
+
+
+def test_a_dry_run_changes_nothing_and_says_what_would_be_done(
+    stage: Stage, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waiting(1, "AMZ-MUG")
+    before = everything(stage)
+    assert run(csv(f"{ACCOUNT},AMZ-MUG,MUG"), "--dry-run", "--json") == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (told["mapped"], told["replayed"]) == (1, {ACCOUNT: 1})
+    assert (everything(stage), listings(stage), stage.messages("intake")) == (before, {}, [])
+
+
+def test_only_the_rows_of_the_account_that_was_named_are_taken(stage: Stage, run: Run) -> None:
+    assert run(csv(f"{ACCOUNT},A,MUG", "ebay#main,B,BOWL"), "--account", "ebay#main") == 0
+    assert listings(stage) == {"B": "BOWL"}
+
+
+def test_a_file_without_its_columns_is_refused_whole(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("channel_sku,sku\nA,MUG\n") == 2
+    assert "channel_account" in capsys.readouterr().err

@@ -1,0 +1,255 @@
+"""What a channel is told of an order: of which events, of which units, and when it was the last parcel."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oms.domain import confirmations
+from oms.domain.backing_off import LONGEST_SECONDS, seconds_to_wait
+from oms.domain.changes import MAX_POSITIONS_PER_CHANGE
+from oms.domain.channel_messages import CancellationNotice, ShipmentNotice
+from oms.domain.confirmations import NoticeKey, notice_of, owed_by, why
+from oms.domain.errors import ChannelRefused, InvalidMessage, NotSupported
+from oms.domain.events import Event, EventType
+from oms.domain.fulfilling import apply_report
+from oms.domain.order import Fulfillment, FulfillmentLine, Order, OrderStatus, Request
+from tests.integration.bazaar import event, parcel, shipped_order
+from tests.integration.company import at
+from tests.unit.builders import context, line, order, report
+
+NOW = at(2)
+TOLD = {
+    "order_id": "amazon-us-1",
+    "channel": "amazon",
+    "account": "us",
+    "version": 4,
+    "sequence": 6,
+    "at": "2026-03-02T13:00:00Z",
+    "type": "ShipmentShipped",
+    "actor": "WH-RENO",
+    "data": {"shipment_id": "P1"},
+}
+
+
+def shipment(order: Order, sequence: int) -> ShipmentNotice | None:
+    found = confirmations.notice(order, order.events, NoticeKey(order.order_id, sequence, "shipment"))
+    assert found is None or isinstance(found, ShipmentNotice)
+    return found
+
+
+def cancellation(order: Order, sequence: int) -> CancellationNotice | None:
+    found = confirmations.notice(order, order.events, NoticeKey(order.order_id, sequence, "cancellation"))
+    assert found is None or isinstance(found, CancellationNotice)
+    return found
+
+
+def units(notice: ShipmentNotice | CancellationNotice | None) -> dict[str, int]:
+    assert notice
+    return {line.line_id: line.quantity for line in notice.lines}
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        pytest.param({}, "shipment", id="a parcel that left"),
+        pytest.param(
+            {"type": "OrderCancelled", "actor": "api", "data": {"reason": "X"}}, "cancellation", id="cancelled"
+        ),
+        pytest.param(
+            {"type": "LinesCancelled", "actor": "allocation"}, "cancellation", id="units no stock was found for"
+        ),
+        pytest.param({"type": "OrderCancelled", "actor": "amazon"}, None, id="what the channel itself cancelled"),
+        pytest.param(
+            {"type": "OrderCancelled", "actor": "amazon", "data": {"reason": "BUYER_REQUEST"}},
+            "cancellation",
+            id="what its buyer asked for and was granted",
+        ),
+        pytest.param({"actor": "amazon"}, None, id="a parcel that the channel told us of"),
+        pytest.param({"actor": "migration"}, None, id="a parcel of the old system"),
+        pytest.param({"type": "ShipmentDelivered"}, None, id="a parcel that arrived"),
+        pytest.param({"type": "OrderReceived"}, None, id="an order that came in"),
+        pytest.param({"at": "2026-01-02T13:00:00Z"}, None, id="history that is published again"),
+        pytest.param({"channel": "web"}, "shipment", id="whether the channel can be told is another question"),
+    ],
+)
+def test_which_events_give_cause_to_tell_the_channel(changes: dict[str, Any], kind: str | None) -> None:
+    owed = owed_by(TOLD | changes, NOW)
+    assert (owed.key if owed else None) == (NoticeKey("amazon-us-1", 6, kind) if kind else None)
+
+
+@pytest.mark.parametrize("missing", ["order_id", "sequence", "channel", "account", "at"])
+def test_an_event_with_a_part_missing_is_no_event(missing: str) -> None:
+    with pytest.raises(InvalidMessage):
+        owed_by({name: value for name, value in TOLD.items() if name != missing}, NOW)
+
+
+@pytest.mark.parametrize(
+    "key", ["", "a#1", "a#b#shipment", "#1#shipment", "a#1#present", "a#-1#shipment", "a#1#shipment#2"]
+)
+def test_a_key_that_names_no_notice_is_refused(key: str) -> None:
+    with pytest.raises(InvalidMessage):
+        notice_of(key)
+
+
+def test_a_key_is_read_as_it_was_written() -> None:
+    key = NoticeKey("amazon-us-1", 6, "shipment")
+    assert notice_of(confirmations.message_key(key)) == key
+
+
+@pytest.mark.parametrize("destination", ["location#WH-RENO", "channel#", "channel#amazon", "channel##us", "amazon#us"])
+def test_a_destination_that_names_no_account_is_refused(destination: str) -> None:
+    with pytest.raises(InvalidMessage):
+        confirmations.account_of(destination)
+
+
+def test_only_the_last_of_several_parcels_completes_the_order() -> None:
+    order = shipped_order({"L1": 2, "L2": 1}, parcel(1, L1=1), parcel(2, L1=1, L2=1))
+    first, last = shipment(order, 1), shipment(order, 2)
+    assert first
+    assert last
+    assert (units(first), first.completes, first.tracking_number) == ({"L1": 1}, False, "1Z1")
+    assert (units(last), last.completes, last.tracking_number) == ({"L1": 1, "L2": 1}, True, "1Z2")
+    assert first.message_id != last.message_id
+
+
+def test_a_parcel_completes_an_order_whose_rest_was_cancelled() -> None:
+    order = shipped_order({"L1": 2}, parcel(1, L1=1), cancelled={"L1": 1})
+    told = shipment(order, 1)
+    assert told
+    assert told.completes
+
+
+def test_lines_that_need_no_shipping_keep_no_order_incomplete() -> None:
+    order = shipped_order({"L1": 1, "L2": 1}, parcel(1, L1=1))
+    gift_card = replace(order.lines[1], requires_shipping=False, unallocated=0, shipped=1)
+    told = shipment(replace(order, lines=(order.lines[0], gift_card)), 1)
+    assert told
+    assert told.completes
+
+
+def test_no_more_units_are_told_than_were_ordered() -> None:
+    order = shipped_order({"L1": 2}, parcel(1, L1=1), parcel(2, L1=3))
+    assert units(shipment(order, 2)) == {"L1": 1}
+    assert shipment(shipped_order({"L1": 1}, parcel(1, L1=1), parcel(2, L1=1)), 2) is None
+
+
+def test_a_parcel_booked_in_parts_tells_of_each_part_once() -> None:
+    order = shipped_order({"L1": 1, "L2": 2}, parcel(1, L1=1, L2=2))
+    parts = tuple(
+        event(number, EventType.SHIPMENT_SHIPPED, shipment_id="P1", lines=lines)
+        for number, lines in enumerate(({"L1": 1}, {"L2": 2}), 1)
+    )
+    first, last = shipment(replace(order, events=parts), 1), shipment(replace(order, events=parts), 2)
+    assert first
+    assert last
+    assert [(units(one), one.completes) for one in (first, last)] == [({"L1": 1}, False), ({"L2": 2}, True)]
+
+
+def test_a_parcel_of_more_lines_than_one_write_holds_is_told_line_by_line_once() -> None:
+    names = [f"L{number}" for number in range(MAX_POSITIONS_PER_CHANGE + 20)]
+    at_work = tuple(FulfillmentLine(line_id=name, sku=f"SKU-{name}", assigned=1, open=1) for name in names)
+    work = Fulfillment(fulfillment_id="f1", location_id="WH-EAST", request=Request.ACCEPTED, lines=at_work)
+    lines = (line(name, f"SKU-{name}", 1, unallocated=0, in_fulfillment=1) for name in names)
+    shipped = order(*lines, fulfillments=(work,))
+    said = report("shipped", "f1", "WH-EAST", lines=dict.fromkeys(names, 1))
+    while change := apply_report(shipped, said, context(1)):
+        shipped = change.order
+    told = [shipment(shipped, one.sequence) for one in shipped.events if one.type is EventType.SHIPMENT_SHIPPED]
+    assert sorted(name for one in told for name in units(one)) == sorted(names)
+    assert [one.completes for one in told if one] == [False, True]
+
+
+def test_a_parcel_that_is_on_the_order_no_more_is_not_told() -> None:
+    order = shipped_order({"L1": 1}, parcel(1, L1=1))
+    assert shipment(replace(order, fulfillments=()), 1) is None
+
+
+@pytest.mark.parametrize(("sequence", "kind"), [(9, "shipment"), (1, "cancellation")])
+def test_a_row_that_names_another_event_tells_nothing(sequence: int, kind: str) -> None:
+    order = shipped_order({"L1": 1}, parcel(1, L1=1))
+    assert confirmations.notice(order, order.events, NoticeKey(order.order_id, sequence, kind)) is None
+
+
+def cancelled_order(*events: Event, **cancelled: int) -> Order:
+    order = shipped_order({"L1": 3, "L2": 2}, cancelled=cancelled, events=events)
+    whole = all(line.cancelled == line.ordered for line in order.lines)
+    return replace(order, status=OrderStatus.CANCELLED if whole else OrderStatus.RECEIVED)
+
+
+def test_units_that_will_not_ship_are_told_with_our_word_for_why() -> None:
+    lines = event(1, EventType.LINES_CANCELLED, "allocation", reason="OUT_OF_STOCK", lines={"L1": 2})
+    told = cancellation(cancelled_order(lines, L1=2), 1)
+    assert told
+    assert (units(told), told.reason, told.whole) == ({"L1": 2}, "NO_STOCK", False)
+    assert told.cancelled_at == lines.at
+
+
+def test_what_ends_an_order_cancels_what_was_left_of_it() -> None:
+    lines = event(1, EventType.LINES_CANCELLED, "api", reason="CUSTOMER", lines={"L1": 2})
+    rest = event(2, EventType.ORDER_CANCELLED, "api", reason="CUSTOMER")
+    told = cancellation(cancelled_order(lines, rest, L1=3, L2=2), 2)
+    assert told
+    assert (units(told), told.reason, told.whole) == ({"L1": 1, "L2": 2}, "CUSTOMER", True)
+
+
+def test_units_that_came_back_and_were_cancelled_after_all_are_told() -> None:
+    gone = event(1, EventType.LINES_CANCELLED, "api", reason="CUSTOMER", lines={"L1": 3, "L2": 2})
+    again = event(3, EventType.ORDER_CANCELLED, "api", reason="CUSTOMER")
+    told = cancellation(cancelled_order(gone, again, L1=3, L2=2), 3)
+    assert told
+    assert (units(told), told.whole) == ({"L1": 3, "L2": 2}, True)
+
+
+def test_a_late_notice_says_of_the_order_how_it_is_now() -> None:
+    lines = event(1, EventType.LINES_CANCELLED, "api", reason="CUSTOMER", lines={"L1": 2})
+    rest = event(2, EventType.ORDER_CANCELLED, "api", reason="CUSTOMER")
+    told = cancellation(cancelled_order(lines, rest, L1=3, L2=2), 1)
+    assert told
+    assert (units(told), told.whole) == ({"L1": 2}, True)
+
+
+def test_a_row_keeps_of_a_refusal_the_status_and_the_codes() -> None:
+    assert why(ChannelRefused("amazon#us: x answered 400", status=400, codes=("InvalidInput",))) == (
+        "ChannelRefused 400 InvalidInput"
+    )
+    assert why(NotSupported("cancel it in Seller Central")) == "NotSupported: cancel it in Seller Central"
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from(["L1", "L2"]), st.integers(1, 4), min_size=1), max_size=5),
+    st.dictionaries(st.sampled_from(["L1", "L2"]), st.integers(0, 2)),
+)
+def test_all_parcels_together_tell_of_each_unit_at_most_once(
+    parcels: list[dict[str, int]], cancelled: dict[str, int]
+) -> None:
+    ordered = {"L1": 6, "L2": 5}
+    order = shipped_order(ordered, *(parcel(number, **lines) for number, lines in enumerate(parcels, 1)))
+    lines = tuple(replace(line, cancelled=cancelled.get(line.line_id, 0)) for line in order.lines)
+    order = replace(order, lines=lines)
+    told = [shipment(order, number) for number in range(1, len(parcels) + 1)]
+    for line_id, most in ordered.items():
+        left = sum(one.get(line_id, 0) for one in parcels)
+        assert sum(units(one).get(line_id, 0) for one in told if one) == min(most, left)
+    completing = [one.completes for one in told if one]
+    assert completing == sorted(completing), "once complete, always complete"
+
+
+@given(st.integers(0, 50), st.none() | st.floats(0, 1e6), st.floats(0, 1))
+def test_a_wait_is_what_was_asked_for_at_least_and_never_too_long(
+    attempt: int, asked: float | None, chance: float
+) -> None:
+    wait = seconds_to_wait(attempt, asked, chance)
+    assert min(asked or 0.0, LONGEST_SECONDS) <= wait <= LONGEST_SECONDS
+    assert wait >= 5.0
+    assert wait <= seconds_to_wait(attempt + 1, asked, chance)
+
+
+def test_the_twelve_attempts_of_a_message_span_more_than_an_hour() -> None:
+    spans = [sum(seconds_to_wait(attempt, None, chance) for attempt in range(1, 12)) for chance in (0.0, 1.0)]
+    assert timedelta(minutes=40) < timedelta(seconds=spans[1]) < timedelta(seconds=spans[0]) < timedelta(hours=3)

@@ -1,0 +1,43 @@
+"""What became of the orders of a file, row by row: for the screen, and as a CSV file."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+MAX_SHOWN = 50
+
+
+@dataclass(slots=True)
+class Told:
+    """A line of the report; an order with several faults has several. `work` are the ids of its fulfillments, by
+    location, where it has some."""
+
+    row: int
+    order: str
+    outcome: str
+    field: str = ""
+    reason: str = ""
+    message: str = ""
+    order_id: str = ""
+    work: str = ""
+
+
+def write(path: Path, report: Sequence[Told]) -> None:
+    """The whole report as CSV, in the order of the file."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(one.name for one in fields(Told))
+        writer.writerows(asdict(told).values() for told in sorted(report, key=lambda one: one.row))
+
+
+def show(report: Sequence[Told]) -> None:
+    """Prints the lines that say why, as far as a person reads them."""
+    telling = [told for told in sorted(report, key=lambda one: one.row) if told.reason]
+    for told in telling[:MAX_SHOWN]:
+        named = f" {told.field}" if told.field else ""
+        print(f"  row {told.row}: order {told.order or '?'} {told.outcome}{named}: {told.reason}, {told.message}")
+    if len(telling) > MAX_SHOWN:
+        print(f"  … and {len(telling) - MAX_SHOWN} more: see --report")

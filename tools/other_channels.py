@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 CRAFTS: Basket = {"CANDLE-CEDAR": (2, 2400), "TOWEL-LINEN-2": (1, 2600)}
 # Amazon's own names for what is sold there: `listings` says what they are here.
 MARKETPLACE: Basket = {"MSG-MUG-350-SLATE": (2, 1800), "MSG-BOWL-16": (1, 1900)}
-EXISTS_SECONDS = 60.0
+EXISTS_SECONDS = 120.0
+"""The schedule looks each minute: where the account was read a moment ago, the order waits for the next look."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,14 @@
-"""Every hour: accounts are asked to be compared with their channel, one message each."""
+"""Every hour: accounts are asked to be compared with their channel, one message each; and orders that waited in
+quarantine for a mapping go back to intake once there is one."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
+from oms import wiring
 from oms.channels import registry
 from oms.domain.catalog import ChannelAccount
 from oms.runtime.clients import client
@@ -16,9 +19,12 @@ from oms.stores.polls import COMPARISONS, PollsStore
 from oms.stores.reference_data import SettingsStore
 from oms.usecases.polling import RECONCILE, Schedule
 
+RESERVE_MILLISECONDS = 10_000
+
 dynamodb, prefix = client("dynamodb"), table_prefix()
+settings, unmapped = SettingsStore(dynamodb, prefix), wiring.unmapped()
 schedule = Schedule(
-    settings=SettingsStore(dynamodb, prefix),
+    settings=settings,
     polls=PollsStore(dynamodb, prefix, COMPARISONS),
     queue=Queue(client("sqs"), environment("POLL_QUEUE_URL")),
     can=registry.can,
@@ -26,13 +32,22 @@ schedule = Schedule(
 
 
 @lambda_handler
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Asks for a comparison of each account that wants one and is not being compared."""
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Asks for a comparison of each account that wants one and is not being compared; puts back what was mapped."""
     due = schedule.ask(RECONCILE, _is_compared, now())
     metrics.add_metric("AccountsNotCompared", MetricUnit.Count, len(due.failing) + len(due.unreadable))
     if due.failing or due.unreadable:
         logger.warning("accounts fail", extra={"failing": due.failing, "unreadable": due.unreadable})
-    return {"asked": due.asked, "failing": due.failing, "unreadable": due.unreadable}
+    replayed = _replay(lambda: context.get_remaining_time_in_millis() > RESERVE_MILLISECONDS)
+    return {"asked": due.asked, "failing": due.failing, "unreadable": due.unreadable, "replayed": replayed}
+
+
+def _replay(go_on: Callable[[], bool]) -> int:
+    done = unmapped.replay_all(sorted(settings.channel_accounts()), now(), go_on=go_on)
+    metrics.add_metric("OrdersMapped", MetricUnit.Count, done.messages)
+    if done.failed:
+        logger.warning("left for the next hour", extra={"accounts": done.failed})
+    return done.messages
 
 
 def _is_compared(account: ChannelAccount) -> bool:

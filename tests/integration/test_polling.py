@@ -169,6 +169,29 @@ def test_whenever_a_worker_dies_every_order_arrives_and_the_cursor_never_runs_ah
     raise AssertionError("it never came through")
 
 
+@pytest.mark.parametrize(
+    ("moment", "nth", "goes_on_at"),
+    [
+        pytest.param("before-send", 5, None, id="before the first page was noted down"),
+        pytest.param("after-call", 5, "2", id="after the first page was noted down"),
+        pytest.param("after-call", 7, "2", id="after the second was queued"),
+        pytest.param("after-call", 8, "4", id="after the second was noted down"),
+    ],
+)
+def test_a_worker_that_dies_has_at_most_one_page_read_again(
+    readers: Readers, moment: str, nth: int, goes_on_at: str | None
+) -> None:
+    """The calls: settings, lease; then for each page what we have of its orders, its messages, how far it is."""
+    readers.market.orders = dict(FIVE)
+    with dying(moment, nth), suppress(CrashedError):
+        readers.pull()
+    readers.market.pulls.clear()
+    readers.now = at(10)
+    readers.pull()
+    assert readers.market.pulls[0][1] == goes_on_at
+    assert set(readers.queued()) == set(FIVE)
+
+
 def cursor_of(row: dict[str, Any]) -> str:
     return str(row.get("cursor", "")).replace("T", " ")
 

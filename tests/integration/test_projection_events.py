@@ -40,6 +40,13 @@ def take_fewer(made: Worker) -> None:
     made.take(replace(incoming(channel_updated_at=at(1)), lines=FEWER), hours=1)
 
 
+def take_shipped_by_somebody_else(made: Worker) -> None:
+    """The channel says that two mugs have left which left no location."""
+    told = incoming(lines={"MUG": 2, "BOWL": 9}, channel_updated_at=at(1))
+    gone = replace(told.lines[0], fulfilled_quantity=2)
+    made.take(replace(told, lines=(gone, *told.lines[1:])), hours=1)
+
+
 def allocate(made: Worker) -> None:
     made.allocate(order_id(), hours=1)
 
@@ -100,11 +107,19 @@ STORIES: dict[str, tuple[set[EventType], tuple[Step, ...]]] = {
     "wholly short of stock": ({EventType.ORDER_BACKORDERED}, (take_after_the_last_bowl, allocate)),
     "short of stock, then put in review": (
         {EventType.ORDER_BACKORDERED, EventType.REVIEW_REQUESTED},
+        (take(lines={"MUG": 2, "BOWL": 9}), allocate, take_shipped_by_somebody_else),
+    ),
+    "short of stock, then added to": (
+        {EventType.ORDER_BACKORDERED, EventType.ORDER_EDITED},
         (
             take(lines={"MUG": 2, "BOWL": 9}),
             allocate,
             take(lines={"MUG": 2, "BOWL": 9, "KETTLE": 1}, channel_updated_at=at(1)),
         ),
+    ),
+    "promised for another day by its marketplace": (
+        {EventType.PROMISE_CHANGED},
+        (take(deliver_by=at(100)), allocate, take(deliver_by=at(200), channel_updated_at=at(1))),
     ),
     "planned anew when a count finds nothing": (
         {EventType.LINES_REPLANNED, EventType.ORDER_ALLOCATED},

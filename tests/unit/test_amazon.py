@@ -230,11 +230,38 @@ def test_cancelled_units_are_taken_off_their_line(executed: bool, fulfilled: int
     assert (line.quantity, line.current_quantity, line.fulfilled_quantity) == (3, left, fulfilled)
 
 
+ASKED = {"cancellationRequest": {"requester": "BUYER", "cancelReason": "Ordered by mistake"}}
+NO_REASON = {"cancellationRequest": {"requester": "BUYER"}}
+
+
 def test_a_buyer_who_asks_to_cancel_is_passed_on_with_the_reason() -> None:
-    asked = {"cancellationRequest": {"requester": "BUYER", "cancelReason": "Ordered by mistake"}}
-    assert parsed(order(**{SECOND + "cancellation": asked})).cancel_requested == "Ordered by mistake"
-    assert parsed(order(**{SECOND + "cancellation": {"cancellationRequest": {"requester": "BUYER"}}})).cancel_requested
+    def asked(first: Any, second: Any) -> IncomingOrder:
+        return parsed(order(**{FIRST + "cancellation": first, SECOND + "cancellation": second}))
+
+    assert asked(ASKED, ASKED).cancel_requested == "Ordered by mistake"
+    assert asked(ASKED, NO_REASON).cancel_requested == "Ordered by mistake; BUYER_REQUEST"
     assert parsed(order()).cancel_requested == ""
+
+
+def test_a_buyer_who_wants_the_rest_keeps_the_order_and_what_was_asked_is_kept_with_the_person() -> None:
+    """One item taken back is no reason to cancel the others, and nobody but the seller can cancel a part at Amazon."""
+    read = parsed(order(**{SECOND + "cancellation": ASKED}))
+    assert read.cancel_requested == ""
+    assert read.contact.free_text["cancel_request"] == "70112233445567: Ordered by mistake"
+
+
+def test_a_buyer_who_asks_for_all_that_is_left_asks_for_the_order() -> None:
+    gone = {"cancellationExecution": {"cancelledBy": "MERCHANT"}}
+    none_left = {"quantityFulfilled": 0, "quantityUnfulfilled": 0}
+    changes = {FIRST + "cancellation": gone, FIRST + "fulfillment": none_left, SECOND + "cancellation": ASKED}
+    assert parsed(order(**changes)).cancel_requested == "Ordered by mistake"
+
+
+def test_what_shipped_is_shipped_even_where_amazon_does_not_count_it() -> None:
+    """Otherwise an order that we first hear of when it has gone would go out again."""
+    changes = {FIRST + "fulfillment": None, SECOND + "fulfillment": None}
+    read = parsed(order(fulfillment__fulfillmentStatus="SHIPPED", **changes))
+    assert [line.fulfilled_quantity for line in read.lines] == [line.quantity for line in read.lines]
 
 
 def test_a_buyer_whose_request_was_granted_asks_no_more() -> None:
@@ -283,6 +310,7 @@ REFUSALS = [
     ({FIRST + "orderItemId": "70112233445567"}, "orderItems", "DUPLICATE_LINE"),
     ({FIRST + "proceeds__breakdowns__0__subtotal": usd("-1.00")}, "orderItems", "NEGATIVE_PRICE"),
     ({FIRST + "proceeds__breakdowns__0__subtotal": usd("1.005")}, "orderItems.0.proceeds", "INVALID_FIELD"),
+    ({FIRST + "proceeds__breakdowns__0__subtotal": usd("1" + "0" * 14)}, "orderItems.0.proceeds", "INVALID_FIELD"),
     ({"proceeds__grandTotal": {"amount": "83.44", "currencyCode": "CAD"}}, "proceeds.breakdowns", "INVALID_FIELD"),
     ({"recipient": None}, "address", "MISSING_FIELD"),
     ({"programs": ["IN_STORE_PICK_UP"]}, "programs", "STORE_PICKUP"),
@@ -330,6 +358,7 @@ def test_an_order_without_a_price_of_an_unknown_marketplace_is_refused() -> None
     [
         ("{", "MALFORMED_JSON"),
         ("[]", "INVALID_FIELD"),
+        ("[" * 100_000, "MALFORMED_JSON"),
         ({"order": {}}, "INVALID_FIELD"),
         ({"api": "v9", "order": {}}, "INVALID_FIELD"),
         ({"api": "2026-01-01"}, "MISSING_FIELD"),

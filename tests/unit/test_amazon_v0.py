@@ -105,6 +105,28 @@ def test_v0_tells_of_a_buyer_who_asks_to_cancel_and_of_units_shipped() -> None:
     assert (read.cancel_requested, read.lines[0].fulfilled_quantity) == ("Too slow", 1)
 
 
+def test_what_shipped_is_shipped_even_where_v0_does_not_count_it() -> None:
+    read = parsed_v0(order__OrderStatus="Shipped", items__0__QuantityShipped=None)
+    assert read.lines[0].fulfilled_quantity == 3
+
+
+def test_a_buyer_of_v0_whose_item_is_cancelled_already_asks_for_nothing_more() -> None:
+    gone = sample("order_v0")["items"][0] | {
+        "OrderItemId": "2",
+        "QuantityOrdered": 0,
+        "BuyerRequestedCancel": {"IsBuyerRequestedCancel": True},
+    }
+    assert parsed_v0(items=[sample("order_v0")["items"][0], gone]).cancel_requested == ""
+
+
+@pytest.mark.parametrize("name", ["", 7, "x" * 61, "\ud800", "../../v0/orders"])
+def test_a_notification_names_an_order_as_amazon_does(name: Any) -> None:
+    news = changed(sample("order_change"), {"Payload.OrderChangeNotification.AmazonOrderId": name})
+    with pytest.raises(InvalidMessage) as caught:
+        amazon.parse(envelope(news, "ORDER_CHANGE"))
+    assert caught.value.field == "Payload.OrderChangeNotification.AmazonOrderId"
+
+
 def test_the_address_of_v0_may_come_by_itself() -> None:
     address = {"ShippingAddress": sample("order_v0")["order"]["ShippingAddress"]}
     wish = {"DeliveryPreferences": {"DropOffLocation": "Porch"}}

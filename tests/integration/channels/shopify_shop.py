@@ -198,10 +198,12 @@ class Shop:
         return {"job": {"id": "gid://shopify/Job/1"}, "orderCancelUserErrors": []}
 
     def _items(self, _: Any, query: str, first: int, after: str | None = None) -> dict[str, Any]:
-        """Shopify's search is generous: what merely begins alike is found as well."""
+        """Shopify's search is generous: what merely begins alike is found as well, blanks or not."""
         words = [word.removeprefix("sku:").strip('"') for word in query.split(" OR ")]
         found = [
-            {"id": item, "sku": sku} for item, sku in self.skus.items() if any(sku.startswith(word) for word in words)
+            {"id": item, "sku": sku}
+            for item, sku in self.skus.items()
+            if any(sku.strip().startswith(word) for word in words)
         ]
         return connection(found)(_, first=first, after=after)
 

@@ -204,8 +204,15 @@ def test_a_page_token_that_is_no_longer_good_begins_the_window_again(version: st
         with pytest.raises(ChannelRefused) as caught:
             amazon.pull(api, WINDOW, f"{version}|{UNTIL.isoformat()}|stale")
         assert caught.value.codes == ("InvalidInput",)
-        with pytest.raises(ChannelRefused):
-            amazon.pull(api, WINDOW, "somebody else's")
+        for strange in (
+            "somebody else's",
+            f"{version}|2026-11-23T11:30:00|no zone",
+            f"{version}|{WINDOW.since.isoformat()}|before the window",
+            f"{version}|{(WINDOW.until + timedelta(seconds=1)).isoformat()}|beyond the window",
+            f"v9|{UNTIL.isoformat()}|another version",
+        ):
+            with pytest.raises(ChannelRefused):
+                amazon.pull(api, WINDOW, strange)
     assert len(server.of("/orders")) == 1
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from oms.channels import shopify
+from oms.channels import shopify, shopify_stock
 from oms.channels.client import ChannelApi
 from oms.domain.errors import ChannelRefused, NotSupported, Unavailable
 from oms.domain.listings import AvailabilityMessage
@@ -119,9 +119,36 @@ def test_an_item_that_was_made_anew_is_found_once_the_old_one_is_refused() -> No
     with selling(shop) as (api, _):
         shopify.publish(api, [message("MUG", 5)])
         shop.skus, shop.stocked = {item(9): "MUG"}, {item(9): 0}
-        assert shopify.publish(api, [message("MUG", 6)]) == {"MUG": "ITEM_NOT_STOCKED_AT_LOCATION"}
         assert shopify.publish(api, [message("MUG", 6)]) == {}
     assert shop.stocked == {item(9): 6}
+
+
+def test_a_sku_that_was_given_to_another_item_is_looked_up_again_after_a_while() -> None:
+    shop = stocking(MUG=3, BOWL=1)
+    with selling(shop) as (api, _):
+        seconds = [0.0]
+        api.clock = lambda: seconds[0]
+        shopify.publish(api, [message("MUG", 5)])
+        shop.skus = {item(1): "BOWL", item(2): "MUG"}
+        seconds[0] = 601.0
+        shopify.publish(api, [message("MUG", 6)])
+    assert shop.stocked == {item(1): 5, item(2): 6}
+
+
+def test_blanks_that_a_shop_left_around_a_sku_do_not_matter() -> None:
+    shop = Shop(skus={item(1): " MUG "}, stocked={item(1): 3})
+    with selling(shop) as (api, _):
+        assert shopify.publish(api, [message("MUG", 6)]) == {}
+        assert shopify.listed(api, None).quantities == {"MUG": 6}
+    assert shop.stocked == {item(1): 6}
+
+
+def test_a_sku_that_half_the_shop_begins_with_keeps_no_other_from_being_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shopify_stock, "MAX_PAGES", 2)
+    shop = stocking(**{f"T{number}": 0 for number in range(300)}, MUG=1, BOWL=1)
+    with selling(shop) as (api, _):
+        assert shopify.publish(api, [message("T", 1), message("MUG", 5), message("BOWL", 6)]) == {"T": "UNKNOWN_SKU"}
+    assert [units for units in shop.stocked.values() if units] == [5, 6]
 
 
 def test_when_every_sku_is_refused_nothing_is_asked_for_in_vain() -> None:

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from oms.domain.errors import Unavailable
+from oms.runtime import clients
+from oms.stores.quarantine import QuarantineStore
 from tests.integration.company import everything
-from tests.integration.market import ACCOUNT, SETTINGS, Readers, at, open_market
-from tests.integration.stage import LambdaContext, Stage, cases, sample
+from tests.integration.market import ACCOUNT, PLENTY, SETTINGS, Readers, at, open_market
+from tests.integration.stage import PREFIX, LambdaContext, Stage, cases, sample
 
 FUNCTION = "schedule_reconcile"
 
@@ -21,7 +23,9 @@ def readers(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Readers:
 
 
 def ask(readers: Readers, case: str = "every_hour") -> dict[str, Any]:
-    answer: dict[str, Any] = readers.stage.function(FUNCTION).handler(sample(FUNCTION, case), LambdaContext())
+    answer: dict[str, Any] = readers.stage.function(FUNCTION).handler(
+        sample(FUNCTION, case), LambdaContext(remaining_millis=PLENTY)
+    )
     return answer
 
 
@@ -52,3 +56,14 @@ def test_an_account_that_can_not_be_compared_is_told_of(readers: Readers) -> Non
         readers.reconcile()
         readers.now = readers.row("reconciliation").next_due_at
     assert ask(readers)["failing"] == [ACCOUNT]
+
+
+def test_an_order_that_waited_for_a_mapping_is_put_back_once_there_is_one(readers: Readers) -> None:
+    cause = {"reason": "UNMAPPED_SKU", "field": "lines.0.sku", "skus": ["NEW-MUG"]}
+    quarantine = QuarantineStore(clients.client("dynamodb"), PREFIX)
+    quarantine.put(ACCOUNT, "m-1", at(0), cause, {"message_id": "m-1"}, at(0))
+    assert ask(readers)["replayed"] == 0
+    readers.stage.put("listings", {"channel_account": ACCOUNT, "channel_sku": "NEW-MUG", "sku": "MUG"})
+    readers.stage.put("products", {"sku": "MUG"})
+    assert ask(readers)["replayed"] == 1
+    assert quarantine.of_source(ACCOUNT).items == []

@@ -7,6 +7,7 @@ account is set up: `amazon_signin`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 LAG_SECONDS = amazon_pull.LAG_SECONDS
 MAX_PUBLISHED = amazon_listings.MAX_PUBLISHED
 ORDER_CHANGE = "ORDER_CHANGE"
+_ORDER_ID = re.compile(r"[0-9A-Za-z-]{1,60}")
 
 
 def parse(envelope: Envelope) -> Parsed | None:
@@ -96,7 +98,7 @@ def _news(text: str) -> OrderNews | None:
     payload = content.get("Payload")
     change = payload.get("OrderChangeNotification") if isinstance(payload, dict) else None
     order_id = change.get("AmazonOrderId") if isinstance(change, dict) else None
-    if not isinstance(change, dict) or not isinstance(order_id, str) or not order_id:
+    if not isinstance(change, dict) or not isinstance(order_id, str) or not _ORDER_ID.fullmatch(order_id):
         field = "Payload.OrderChangeNotification.AmazonOrderId"
         raise InvalidMessage("the notification names no order", field=field, reason="MISSING_FIELD")
     summary = change.get("Summary")
@@ -107,7 +109,7 @@ def _news(text: str) -> OrderNews | None:
 def _content(text: str) -> dict[str, object]:
     try:
         content = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         # no cause: it would carry the body into logs
         raise InvalidMessage("the body is no JSON", field="body", reason="MALFORMED_JSON") from None
     if not isinstance(content, dict):

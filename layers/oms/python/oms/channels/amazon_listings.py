@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from oms.channels.amazon_signin import RATE_HEADER, call, required_marketplaces, seller_id
 from oms.channels.client import ChannelApi, Limit, decimal_json
+from oms.channels.json_answers import objects, units_of
 from oms.domain.channel_messages import ListedPage
 from oms.domain.errors import ChannelRefused, NotFound, Unavailable
 
@@ -90,18 +91,16 @@ def _patch(api: ChannelApi, message: AvailabilityMessage) -> str:
 
 
 def _issues(answer: Any) -> str:
-    issues = answer.get("issues") if isinstance(answer, dict) else None
-    codes = [
-        str(one.get("code", "")) for one in issues or () if isinstance(one, dict) and one.get("severity") == "ERROR"
-    ]
+    issues = objects(answer.get("issues")) if isinstance(answer, dict) else []
+    codes = [str(one.get("code", "")) for one in issues if one.get("severity") == "ERROR"]
     return " ".join(["INVALID", *codes[:MAX_CODES]])
 
 
 def _quantity(item: Mapping[str, Any]) -> int | None:
     """What Amazon believes we have of a listing; None for one that Amazon fulfils."""
-    stocks = item.get("fulfillmentAvailability")
-    ours = [one for one in stocks or () if isinstance(one, dict) and one.get("fulfillmentChannelCode") == OURS]
-    return int(ours[0].get("quantity") or 0) if ours else None
+    stocks = objects(item.get("fulfillmentAvailability"))
+    ours = [one for one in stocks if one.get("fulfillmentChannelCode") == OURS]
+    return units_of(ours[0].get("quantity")) if ours else None
 
 
 def _next(content: Mapping[str, Any], items: Sequence[Any], created_after: str) -> str | None:
@@ -109,7 +108,7 @@ def _next(content: Mapping[str, Any], items: Sequence[Any], created_after: str) 
     page = pagination.get("nextToken") if isinstance(pagination, dict) else None
     if page:
         return f"{created_after}|{page}"
-    cut_off = int(content.get("numberOfResults") or 0) > MAX_FOUND
+    cut_off = units_of(content.get("numberOfResults")) > MAX_FOUND
     last = _created(items[-1]) if cut_off and items else ""
     return f"{last}|" if last and last != created_after else None
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AliasChoices, AwareDatetime, Field
 
 from oms.channels.message_fields import Model, Name, OrNothing, Quantity, RequiredAmount, Text
+from oms.channels.rounded_money import MAX_MINOR
 from oms.domain.errors import InvalidMessage
 from oms.domain.money import to_minor
 from oms.domain.validation import in_utc_seconds
@@ -28,17 +29,20 @@ class Money(Model):
 def in_minor(money: Money | None, currency: str, path: str) -> int:
     """An amount in minor units of the order's currency; 0 for none.
 
-    Raises InvalidMessage for one in another currency, or in parts of a minor unit.
+    Raises InvalidMessage for one in another currency, in parts of a minor unit, or beyond reason.
     """
     if money is None:
         return 0
     if money.currency != currency:
         raise InvalidMessage(f"{path} is not in {currency}", field=path, reason="INVALID_FIELD")
     try:
-        return to_minor(money.amount, currency)
+        minor = to_minor(money.amount, currency)
     except ValueError as error:
         message = f"{path} is not a whole number of {currency} minor units"
         raise InvalidMessage(message, field=path, reason="INVALID_FIELD") from error
+    if abs(minor) > MAX_MINOR:
+        raise InvalidMessage(f"{path} is beyond {MAX_MINOR} minor units", field=path, reason="INVALID_FIELD")
+    return minor
 
 
 class Subtotal(Model):

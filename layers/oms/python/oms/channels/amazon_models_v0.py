@@ -50,7 +50,7 @@ class OrderItem(Model):
     sku: Name = Field(default="", alias="SellerSKU")
     title: Text = Field(default="", alias="Title")
     quantity: Quantity = Field(alias="QuantityOrdered")
-    shipped: Quantity = Field(default=0, alias="QuantityShipped")
+    shipped: Quantity | None = Field(default=None, alias="QuantityShipped")
     price: Money | None = Field(default=None, alias="ItemPrice")
     shipping: Money | None = Field(default=None, alias="ShippingPrice")
     cod_fee: Money | None = Field(default=None, alias="CODFee")

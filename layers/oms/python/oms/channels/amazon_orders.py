@@ -6,7 +6,7 @@ and the few minor units too many are the line's discount, so that the order adds
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -18,19 +18,22 @@ from oms.domain.order import MAX_LINES, ShippingLine, Totals
 
 PENDING = frozenset({"PENDING_AVAILABILITY", "PENDING"})
 TO_SHIP = frozenset({"UNSHIPPED", "PARTIALLY_SHIPPED"})
-CANCELLED = "CANCELLED"
+SHIPPED, CANCELLED = "SHIPPED", "CANCELLED"
 STATUSES_V0 = {
     "Pending": "PENDING",
     "PendingAvailability": "PENDING_AVAILABILITY",
     "Unshipped": "UNSHIPPED",
     "PartiallyShipped": "PARTIALLY_SHIPPED",
-    "Shipped": "SHIPPED",
+    "Shipped": SHIPPED,
     "Canceled": CANCELLED,
     "InvoiceUnconfirmed": "UNSHIPPED",
 }
 """What 2026-01-01 calls a status of v0. `Unfulfillable` is missing: only Amazon's own fulfilment knows it."""
 
 MAX_REASON_LENGTH = 200
+CANCEL_REQUEST = "cancel_request"
+"""Where the wish of a buyer who wants only some of the order cancelled is kept with what else they wrote."""
+
 MAX_WRITTEN_BYTES = 200_000
 """What customers wrote goes into `contacts`, one item of at most 400 KB: half of it is theirs."""
 
@@ -40,7 +43,8 @@ _EXPRESS = frozenset({"EXPEDITED", "NEXTDAY", "SECONDDAY", "SAMEDAY", "PRIORITY"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoldLine:
     """A line as either API tells it. `goods_minor` is the price of all its units, before discounts and, where the
-    marketplace's prices hold no tax, before tax. `left` is what is still wanted of `quantity`."""
+    marketplace's prices hold no tax, before tax. `left` is what is still wanted of `quantity`, shipped or not;
+    `fulfilled` is None where Amazon does not say."""
 
     line_id: str
     sku: str
@@ -48,7 +52,7 @@ class SoldLine:
     title: str
     quantity: int
     left: int
-    fulfilled: int
+    fulfilled: int | None
     goods_minor: int = 0
     discount_minor: int = 0
     tax_minor: int = 0
@@ -95,7 +99,7 @@ def incoming_order(sold: Sold, channel: str, account: str) -> IncomingOrder:
     """
     _check(sold)
     market = of_id(sold.marketplace_id)
-    lines = [_line(line) for line in sold.lines if line.quantity]
+    lines = [_line(line, sold.status) for line in sold.lines if line.quantity]
     totals, prices_include_tax = _totals(sold, lines, market)
     cancelled = sold.status == CANCELLED
     return IncomingOrder(
@@ -116,7 +120,7 @@ def incoming_order(sold: Sold, channel: str, account: str) -> IncomingOrder:
         service_level="EXPRESS" if sold.service_level.replace("_", "").upper() in _EXPRESS else "STANDARD",
         ship_by=sold.ship_by,
         deliver_by=sold.deliver_by,
-        cancel_requested="" if cancelled else _cancel_requested(sold),
+        cancel_requested="" if cancelled or _wants_the_rest(sold) else _cancel_reasons(sold),
         external_ids={"marketplace_id": sold.marketplace_id} if sold.marketplace_id else {},
         contact=_contact(sold, market),
     )
@@ -138,7 +142,7 @@ def _check(sold: Sold) -> None:
         seen.add(line.line_id)
 
 
-def _line(line: SoldLine) -> IncomingLine:
+def _line(line: SoldLine, status: str) -> IncomingLine:
     price = unit_price(line.goods_minor, line.quantity)
     return IncomingLine(
         line_id=line.line_id,
@@ -146,11 +150,18 @@ def _line(line: SoldLine) -> IncomingLine:
         title=line.title[:255],
         quantity=line.quantity,
         current_quantity=line.left,
-        fulfilled_quantity=line.fulfilled,
+        fulfilled_quantity=_fulfilled(line, status),
         unit_price_minor=price,
         discount_minor=line.discount_minor + _over(line),
         tax_minor=line.tax_minor,
     )
+
+
+def _fulfilled(line: SoldLine, status: str) -> int:
+    """What has left of a line: all of it where Amazon says so of the order and counts nothing."""
+    if line.fulfilled is None:
+        return line.left if status == SHIPPED else 0
+    return min(line.left, line.fulfilled)
 
 
 def _over(line: SoldLine) -> int:
@@ -214,20 +225,36 @@ def _payment_status(sold: Sold) -> str:
     return "AUTHORIZED" if sold.paid_on_delivery else "PAID"
 
 
-def _cancel_requested(sold: Sold) -> str:
-    asked = [line.cancel_reason or "BUYER_REQUEST" for line in sold.lines if line.cancel_requested]
+def _unshipped(sold: Sold) -> list[SoldLine]:
+    return [line for line in sold.lines if line.left > _fulfilled(line, sold.status)]
+
+
+def _wants_the_rest(sold: Sold) -> bool:
+    """Whether a buyer asks for some of the lines only: that is no reason to cancel the others with them."""
+    return not all(line.cancel_requested for line in _unshipped(sold))
+
+
+def _cancel_reasons(sold: Sold) -> str:
+    asked = [line.cancel_reason or "BUYER_REQUEST" for line in _unshipped(sold) if line.cancel_requested]
     return "; ".join(dict.fromkeys(asked))[:MAX_REASON_LENGTH]
+
+
+def _wish_for_some(sold: Sold) -> dict[str, str]:
+    """What a buyer who wants the rest asks for, line by line, as part of what they wrote."""
+    asked = [f"{line.line_id}: {line.cancel_reason}" for line in _unshipped(sold) if line.cancel_requested]
+    return {CANCEL_REQUEST: "; ".join(asked)} if asked and _wants_the_rest(sold) else {}
 
 
 def _contact(sold: Sold, market: Marketplace) -> Contact:
     address = sold.contact.ship_to
-    if sum(len(text.encode()) for text in sold.contact.free_text.values()) > MAX_WRITTEN_BYTES:
+    written = sold.contact.free_text | _wish_for_some(sold)
+    if sum(len(text.encode()) for text in written.values()) > MAX_WRITTEN_BYTES:
         message = f"gift messages and wishes of more than {MAX_WRITTEN_BYTES} bytes"
         raise InvalidOrder(message, field=sold.path_of_lines, reason="TOO_LARGE")
     if address.address1 or address.postal_code:
-        return sold.contact
+        return replace(sold.contact, free_text=written)
     if sold.status in TO_SHIP:
         message = "an order to ship needs its address: does the app have the role Direct-to-Consumer Delivery?"
         raise InvalidOrder(message, field="address", reason="MISSING_FIELD")
     known = Address(country=address.country or market.country)
-    return Contact(name=sold.contact.name, email=sold.contact.email, ship_to=known, free_text=sold.contact.free_text)
+    return Contact(name=sold.contact.name, email=sold.contact.email, ship_to=known, free_text=written)

@@ -147,11 +147,15 @@ def _place(api: ChannelApi, window: Window, token: str | None) -> _Place:
         version = V0 if api.option("orders_api", CURRENT) == V0 else CURRENT
         return _Place(version, min(window.until, latest), "")
     version, _, rest = token.partition("|")
-    until, _, page = rest.partition("|")
+    named, _, page = rest.partition("|")
     try:
-        return _Place(version, datetime.fromisoformat(until), page)
-    except ValueError as error:
-        raise ChannelRefused("this page token is none of ours", status=400) from error
+        until = datetime.fromisoformat(named)
+        is_ours = version in (CURRENT, V0) and window.since < until <= window.until
+    except (ValueError, TypeError):  # no time, or one of no zone
+        is_ours = False
+    if not is_ours:
+        raise ChannelRefused("this page token is none of ours", status=400)
+    return _Place(version, until, page)
 
 
 def _page(api: ChannelApi, window: Window, place: _Place) -> PulledPage:

@@ -94,15 +94,14 @@ def _line(item: OrderItem, number: int, order: Order, currency: str) -> SoldLine
     path = f"orderItems.{number}"
     amounts = _amounts(item.proceeds.breakdowns, currency, f"{path}.proceeds") if item.proceeds else {}
     request = item.cancellation.request if item.cancellation else None
-    left = _left(item, order)
     return SoldLine(
         line_id=item.line_id,
         sku=item.product.sku,
         asin=item.product.asin,
         title=item.product.title,
         quantity=item.quantity,
-        left=left,
-        fulfilled=min(left, (item.fulfillment.fulfilled or 0) if item.fulfillment else 0),
+        left=_left(item, order),
+        fulfilled=item.fulfillment.fulfilled if item.fulfillment else None,
         goods_minor=amounts[ITEM] if ITEM in amounts else _priced(item, currency, path),
         discount_minor=abs(amounts.get(DISCOUNT, 0)),
         tax_minor=amounts.get(TAX, 0),

@@ -82,15 +82,14 @@ def _gross_tax(item: OrderItem, currency: str) -> int:
 
 def _line(item: OrderItem, path: str, currency: str, status: str) -> SoldLine:
     discounts = [item.promotion, item.shipping_discount, item.cod_discount]
-    left = 0 if status == CANCELLED else item.quantity
     return SoldLine(
         line_id=item.line_id,
         sku=item.sku,
         asin=item.asin,
         title=item.title,
         quantity=item.quantity,
-        left=left,
-        fulfilled=min(left, item.shipped),
+        left=0 if status == CANCELLED else item.quantity,
+        fulfilled=item.shipped,
         goods_minor=in_minor(item.price, currency, f"{path}.ItemPrice") if item.quantity else 0,
         discount_minor=_sum(discounts, currency, "PromotionDiscount"),
         tax_minor=_gross_tax(item, currency),

@@ -137,4 +137,4 @@ def _token(content: Any, name: str, seconds_name: str) -> AccessToken:
     seconds = content.get(seconds_name) if isinstance(content, dict) else None
     if not isinstance(text, str) or not text or not isinstance(seconds, int):
         raise Unavailable(f"the answer has no {name}")
-    return AccessToken(text, min(float(seconds), LONGEST_TOKEN_SECONDS))
+    return AccessToken(text, min(seconds, LONGEST_TOKEN_SECONDS))

@@ -25,6 +25,9 @@ MAX_ROUNDS = 3
 SKUS_AT_ONCE = 25
 MAX_PAGES = 20
 MAX_REMEMBERED = 100_000
+REMEMBERED_SECONDS = 600.0
+"""A sku may be given to another item: what it was is believed no longer than this."""
+
 VARIANT = "variant:"
 UNKNOWN_SKU = "UNKNOWN_SKU"
 HIGHEST = 1_000_000_000
@@ -72,8 +75,8 @@ class Row(NamedTuple):
     quantity: int
 
 
-_remembered: dict[tuple[str, str, str], Items] = {}
-"""Inventory items by account, address and channel_sku, as long as this worker lives and Shopify knows them."""
+_remembered: dict[tuple[str, str, str], tuple[Items, float]] = {}
+"""Inventory items by account, address and channel_sku, and until when on the worker's clock."""
 
 
 def publish(api: ChannelApi, messages: Sequence[AvailabilityMessage]) -> Mapping[str, str]:
@@ -85,9 +88,18 @@ def publish(api: ChannelApi, messages: Sequence[AvailabilityMessage]) -> Mapping
     """
     location = _location(api)
     newest = {message.channel_sku: message for message in sorted(messages, key=lambda one: one.version)}
-    items = _items(api, list(newest))
-    refusals = {channel_sku: UNKNOWN_SKU for channel_sku in newest if not items[channel_sku]}
-    rows = [Row(sku, item, newest[sku].quantity) for sku in newest for item in items[sku]]
+    recalled = {channel_sku for channel_sku in newest if _recalled(api, channel_sku)}
+    refusals = _publish(api, location, newest)
+    # what was refused by memory may have become another item by now: its sku was forgotten, and is asked for
+    again = {channel_sku: newest[channel_sku] for channel_sku in refusals if channel_sku in recalled}
+    final = {channel_sku: code for channel_sku, code in refusals.items() if channel_sku not in again}
+    return final | _publish(api, location, again)
+
+
+def _publish(api: ChannelApi, location: str, messages: Mapping[str, AvailabilityMessage]) -> dict[str, str]:
+    items = _items(api, list(messages))
+    refusals = {channel_sku: UNKNOWN_SKU for channel_sku in messages if not items[channel_sku]}
+    rows = [Row(sku, item, messages[sku].quantity) for sku in messages for item in items[sku]]
     for some in _slices(rows, MAX_PUBLISHED):
         refusals |= _set(api, location, some)
     return refusals
@@ -113,7 +125,7 @@ def listed(api: ChannelApi, token: str | None) -> ListedPage:
 def _channel_sku(item: dict[str, Any]) -> str:
     """What orders call the item: its sku, or the variant it is of."""
     variants = (item["variants"] or {}).get("nodes") or []
-    return item["sku"] or (VARIANT + number_of(variants[0]["id"]) if variants else "")
+    return _trimmed(item["sku"]) or (VARIANT + number_of(variants[0]["id"]) if variants else "")
 
 
 def _location(api: ChannelApi) -> str:
@@ -175,7 +187,7 @@ def _refused_rows(errors: list[dict[str, Any]], rows: Sequence[Row]) -> dict[int
 
 def _items(api: ChannelApi, channel_skus: Sequence[str]) -> dict[str, Items]:
     """The inventory items of each sku, asked for where this worker does not know them."""
-    known = {sku: _remembered.get(_name(api, sku), ()) for sku in channel_skus}
+    known = {sku: _recalled(api, sku) for sku in channel_skus}
     unknown = [sku for sku in channel_skus if not known[sku]]
     found: dict[str, list[str]] = {}
     for some in _slices([sku for sku in unknown if not sku.startswith(VARIANT)], SKUS_AT_ONCE):
@@ -185,25 +197,43 @@ def _items(api: ChannelApi, channel_skus: Sequence[str]) -> dict[str, Items]:
         found |= _items_of_variants(api, some)
     for sku, items in found.items():
         known[sku] = tuple(dict.fromkeys(items))
-    if len(_remembered) > MAX_REMEMBERED:
-        _remembered.clear()
-    _remembered.update({_name(api, sku): known[sku] for sku in found})
+    _remember(api, {sku: known[sku] for sku in found})
     return known
 
 
-def _items_by_sku(api: ChannelApi, skus: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Shopify's search finds more than the very words, so what it finds is compared."""
+def _recalled(api: ChannelApi, channel_sku: str) -> Items:
+    items, until = _remembered.get(_name(api, channel_sku), ((), 0.0))
+    return items if api.clock() < until else ()
+
+
+def _remember(api: ChannelApi, found: Mapping[str, Items]) -> None:
+    if len(_remembered) > MAX_REMEMBERED:
+        _remembered.clear()
+    until = api.clock() + REMEMBERED_SECONDS
+    _remembered.update({_name(api, sku): (items, until) for sku, items in found.items()})
+
+
+def _items_by_sku(api: ChannelApi, skus: Sequence[str]) -> list[tuple[str, str]]:
+    """Items with their skus. Shopify's search finds more than the very words, so what it finds is compared; where it
+    finds more than is read, fewer skus are asked for at once, so that one keeps no other from being found."""
     query = " OR ".join(f"sku:{_quoted(sku)}" for sku in skus)
+    found: list[tuple[str, str]] = []
     after = None
     for _ in range(MAX_PAGES):
         page = graphql(api, _ITEMS, {"query": query, "after": after})["inventoryItems"]
-        for node in page["nodes"]:
-            if node["sku"] in skus:
-                yield node["sku"], node["id"]
+        found += [(_trimmed(node["sku"]), node["id"]) for node in page["nodes"] if _trimmed(node["sku"]) in skus]
         if not page["pageInfo"]["hasNextPage"]:
-            return
+            return found
         after = page["pageInfo"]["endCursor"]
-    raise Unavailable("more items match than are read")
+    if len(skus) == 1:
+        return found
+    half = len(skus) // 2
+    return _items_by_sku(api, skus[:half]) + _items_by_sku(api, skus[half:])
+
+
+def _trimmed(sku: str | None) -> str:
+    """A sku as orders name it: shops leave blanks around it."""
+    return (sku or "").strip()
 
 
 def _items_of_variants(api: ChannelApi, channel_skus: Sequence[str]) -> dict[str, list[str]]:

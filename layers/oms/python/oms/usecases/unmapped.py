@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from oms.domain.errors import Retryable
 from oms.domain.intake_rules import UNMAPPED_SKU
 
 if TYPE_CHECKING:
@@ -20,6 +21,14 @@ PAGE, MAX_PAGES = 50, 200
 """Rows of an account that are looked at in one run; those beyond are looked at when those before are gone."""
 
 
+@dataclass(slots=True)
+class Replayed:
+    """What a run put back, and the accounts whose turn comes with the next run, each with the class of the error."""
+
+    messages: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Unmapped:
     """Replays messages by account. A row goes only after the queue has its message; twice on the queue is once."""
@@ -28,6 +37,18 @@ class Unmapped:
     listings: ListingsStore
     products: ProductsStore
     intake_queue: Queue
+
+    def replay_all(self, channel_accounts: Iterable[str], now: datetime, *, go_on: Callable[[], bool]) -> Replayed:
+        """As `replay`, account by account while `go_on` says there is time; one that fails keeps no other from it."""
+        done = Replayed()
+        for name in channel_accounts:
+            if not go_on():
+                break
+            try:
+                done.messages += self.replay(name, now, go_on=go_on)
+            except Retryable as error:
+                done.failed[name] = type(error).__name__
+        return done
 
     def replay(self, channel_account: str, now: datetime, *, go_on: Callable[[], bool]) -> int:
         """Puts back every message of the account whose goods are all known by now; returns how many. What comes back

@@ -97,3 +97,19 @@ def test_the_example_can_do_what_its_file_defines_and_no_more(lantern: ModuleTyp
     assert registry.can("lantern", "confirm_shipment")
     assert not registry.can("lantern", "pull")
     assert envelopes.FETCHED not in lantern.HEADERS
+
+
+OPERATIONS = ("verify", "pull", "fetch", "confirm_shipment", "confirm_cancellation", "publish", "listed")
+
+
+def test_the_pages_table_says_what_each_channel_can_do() -> None:
+    told = {
+        cells[0]: tuple(cell == "yes" for cell in cells[1:])
+        for cells in (
+            [cell.strip() for cell in row.strip("|").split("|")] for row in PAGE.splitlines() if row[:1] == "|"
+        )
+        if cells[0] in registry.CHANNELS and len(cells) == 1 + len(OPERATIONS)
+    }
+    assert told == {
+        channel: tuple(registry.can(channel, operation) for operation in OPERATIONS) for channel in registry.CHANNELS
+    }

@@ -25,6 +25,9 @@ Answer = tuple[int, Any]
 REFUSED: Answer = (401, {"code": "not_signed_in"})
 UNKNOWN: Answer = (404, {"code": "not_found"})
 TAX_PERCENT = 8
+SOLD_BY_THE_SHOP = ("LANTERN-STEEL",)
+"""What the WooCommerce shop counts the stock of."""
+
 SHIPPING_MINOR = 795
 
 Basket = Mapping[str, tuple[int, int]]
@@ -49,6 +52,7 @@ class WooCommerceShop:
     credentials: Mapping[str, str]
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    stock: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SOLD_BY_THE_SHOP, 0))
     name: str = "woocommerce"
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(int(time.time())))
 
@@ -75,10 +79,22 @@ class WooCommerceShop:
             return REFUSED
         if method == "GET" and path == "/wp-json/wc/v3/orders":
             return 200, list(self.orders.values())
+        if path in ("/wp-json/wc/v3/products", "/wp-json/wc/v3/products/batch"):
+            return 200, self._products(json.loads(body)["update"] if method == "POST" else [])
         found = re.fullmatch(r"/wp-json/wc/v3/orders/(\d+)(/notes|/refunds)?", path)
         if found is None or found[1] not in self.orders:
             return UNKNOWN
         return self._of_order(method, found[1], found[2] or "", body)
+
+    def _products(self, updates: list[dict[str, Any]]) -> Any:
+        """All products, or what became of an update of theirs, by id."""
+        for one in updates:
+            self.stock[SOLD_BY_THE_SHOP[one["id"] - 1]] = one["stock_quantity"]
+        products = [
+            {"id": number, "sku": sku, "manage_stock": True, "stock_quantity": self.stock[sku]}
+            for number, sku in enumerate(SOLD_BY_THE_SHOP, start=1)
+        ]
+        return {"update": products} if updates else products
 
     def _of_order(self, method: str, order_id: str, part: str, body: bytes) -> Answer:
         if part == "/refunds":

@@ -24,7 +24,7 @@ PHASE_SECONDS = 180.0
 EXISTS_SECONDS = 30.0
 SETTLE_SECONDS = 60.0
 QUIET_SECONDS = 2.0
-WORK_QUEUES = ("intake", "allocation", "fulfillment", "outbound")
+WORK_QUEUES = ("intake", "allocation", "fulfillment", "outbound", "channels", "poll")
 
 
 @dataclass(frozen=True, slots=True)

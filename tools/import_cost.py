@@ -25,6 +25,7 @@ after = time.perf_counter()
 heavy = ["boto3", "pydantic", "msgspec", "aws_lambda_powertools.event_handler"]
 print(json.dumps([(after - before) * 1000, len(sys.modules), [name for name in heavy if name in sys.modules]]))
 """
+QUEUES = ("INTAKE", "ALLOCATION", "FULFILLMENT", "OUTBOUND", "STOCK", "POLL", "CHANNELS")
 ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "none",
@@ -36,7 +37,7 @@ ENVIRONMENT = {
     "INBOX_BUCKET": "none",
     "EVENT_BUS_NAME": "none",
     "ORDER_LIFECYCLE_ARN": "arn:aws:states:us-east-1:000000000000:stateMachine:none",
-    **{f"{queue}_QUEUE_URL": "none" for queue in ("INTAKE", "ALLOCATION", "FULFILLMENT", "OUTBOUND")},
+    **{f"{queue}_QUEUE_URL": "none" for queue in QUEUES},
 }
 
 
@@ -44,10 +45,14 @@ def main() -> int:
     """Prints a table, or JSON with --json."""
     parser = argparse.ArgumentParser(prog="python -m tools.import_cost", description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
-    as_json = parser.parse_args().json
+    parser.add_argument("handlers", nargs="*", help="these only, such as queue_intake")
+    asked = parser.parse_args()
+    as_json = asked.json
     if not as_json:
         print(f"{'handler':<22}{'ms':>7}{'modules':>9}   loads")
     for folder in sorted((PROJECT / "functions").glob("*/app.py")):
+        if asked.handlers and folder.parent.name not in asked.handlers:
+            continue
         cost = measure(folder.parent)
         if as_json:
             print(json.dumps(cost))

@@ -62,7 +62,6 @@ LOOKED_AT = 1_000
 """Orders that are waited for and looked up together."""
 
 MAX_MESSAGE_BYTES = 200_000
-MAX_ORDERS = 1_000_000
 
 READERS = {
     ".csv": order_csv.read_csv,
@@ -119,7 +118,7 @@ Sent = tuple[Candidate, datetime]
 
 @dataclass(slots=True)
 class Importing:
-    """Checks and sends the orders of a file, chunk by chunk."""
+    """Checks and sends the orders of a file, chunk by chunk. `apart` are those whose rows do not stand together."""
 
     orders: OrdersStore
     known: Known
@@ -127,6 +126,7 @@ class Importing:
     queue: Queue
     result: Imported
     screen: Screen
+    apart: Container[tuple[str, ...]] = frozenset()
     report: list[Told] = field(default_factory=list)
     _seen: dict[str, int] = field(default_factory=dict)
     _sent: dict[str, Sent] = field(default_factory=dict)
@@ -193,6 +193,10 @@ class Importing:
 
     def _read(self, entry: Entry) -> Candidate | None:
         """The order in our words; what can't be read is told."""
+        if entry.identity in self.apart:
+            message = "its rows do not stand together, or it stands in the file twice"
+            self._refuse(entry, "channel_order_id", "ROWS_APART", message)
+            return None
         if entry.fault:
             self._refuse(entry, entry.fault, "ROWS_DISAGREE", "the rows of the order say different things")
             return None
@@ -267,7 +271,7 @@ def main(arguments: list[str]) -> int:
         importing = _importing(stage, options, screen)
         with Path(options.file).open(encoding="utf-8-sig", newline="") as file:
             read = READERS[Path(options.file).suffix.lower()]
-            total = _counted(read(file))
+            total, importing.apart = order_csv.counted(read(file))
             file.seek(0)
             importing.run(read(file), total)
         if options.follow and not options.dry_run:
@@ -286,14 +290,6 @@ def main(arguments: list[str]) -> int:
         order_report.write(Path(options.report), importing.report)
     _show(importing, as_json=options.json)
     return SOME_REFUSED if any(told.outcome in BAD for told in importing.report) else 0
-
-
-def _counted(entries: Iterator[Entry]) -> int:
-    """How many orders the file has: nothing is sent of a file that can't be read to its end. Raises UnusableError."""
-    total = sum(1 for _ in islice(entries, MAX_ORDERS + 1))
-    if total > MAX_ORDERS:
-        raise UnusableError(f"it has more than {MAX_ORDERS} orders: split it")
-    return total
 
 
 def _importing(stage: Stage, options: argparse.Namespace, screen: Screen) -> Importing:

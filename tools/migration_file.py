@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from oms.channels import registry
 from oms.channels.direct import canonical
-from oms.channels.direct_models import MAX_UNITS, DirectLine, LocationId, Name, OrderBody, Text, Time
+from oms.channels.direct_models import MAX_UNITS, DirectLine, LocationId, Name, OrderBody, OrderName, Text, Time
 from oms.domain.errors import InvalidMessage
 from oms.domain.ids import short_hash
 from oms.domain.incoming import IncomingLine, IncomingOrder
@@ -74,7 +74,7 @@ class OpenParcel(_Model):
 class OpenOrder(OrderBody):
     """An open order. `lines` have the line ids of the channel, so that its later messages find them."""
 
-    channel_order_id: Name
+    channel_order_id: OrderName
     placed_at: Time
     channel_updated_at: Time | None = None
     ship_by: Time | None = None
@@ -118,23 +118,43 @@ def _migrated(order: OpenOrder) -> MigratedOrder:
     """The order in our words. Raises InvalidMessage."""
     if not registry.is_known(order.channel) and order.channel not in registry.DIRECT:
         raise InvalidMessage(f"no channel {order.channel!r}", field="channel", reason="UNKNOWN_CHANNEL")
+    _check_names(order)
     incoming = canonical(order, order.channel_order_id, order.placed_at)
     names = [line.line_id for line in incoming.lines]
+    asked = _asked(order)
     allocated: dict[str, dict[str, int]] = {}
-    asked: set[str] = set()
     for name, line in zip(names, order.lines, strict=True):
         for units in line.allocated:
             here = allocated.setdefault(units.location_id, {})
             here[name] = here.get(name, 0) + units.quantity
-            asked |= {units.location_id} if units.asked else set()
     return MigratedOrder(
         incoming=_with_its_past(order, incoming),
         content=short_hash(order.model_dump_json(exclude_unset=True, exclude=_PERSONAL), length=16),
         shipped={name: line.shipped for name, line in zip(names, order.lines, strict=True) if line.shipped},
         parcels=tuple(_parcel(one) for one in order.shipments),
         allocated=allocated,
-        asked=frozenset(asked),
+        asked=frozenset(location_id for location_id, is_asked in asked.items() if is_asked),
     )
+
+
+def _check_names(order: OpenOrder) -> None:
+    """A channel's later messages go by its own names of the lines: under others, every line would look cancelled, and
+    new ones added."""
+    unnamed = [number for number, line in enumerate(order.lines) if line.line_id is None]
+    if unnamed and order.channel not in registry.DIRECT:
+        message = f"{order.channel} has a name for each line"
+        raise InvalidMessage(message, field=f"lines.{unnamed[0]}.line_id", reason="MISSING_FIELD")
+
+
+def _asked(order: OpenOrder) -> dict[str, bool]:
+    """Whether each location works on its units already: on all of them, or a part would never be asked for."""
+    asked: dict[str, bool] = {}
+    for number, line in enumerate(order.lines):
+        for units in line.allocated:
+            if asked.setdefault(units.location_id, units.asked) is not units.asked:
+                message = f"{units.location_id} is asked for some units and not for others"
+                raise InvalidMessage(message, field=f"lines.{number}.allocated", reason="ASKED_IN_PART")
+    return asked
 
 
 def _with_its_past(order: OpenOrder, incoming: IncomingOrder) -> IncomingOrder:

@@ -1,7 +1,8 @@
 """Orders out of CSV and JSON Lines files, each as the body of `POST /orders` (docs/importing-orders.md).
 
 JSON Lines: one body per line. CSV: one row per line of an order, the rows of an order one after the other. Columns are
-named as in the body, in any order; which are left out or empty are not said:
+named as in the body, in any order; which are left out or empty are not said, and a row that does not say whose it is
+belongs to the order above:
 
     channel, account, channel_order_id, placed_at, currency, total_minor …      of the order: the same in all its rows
     ship_to.name, ship_to.city … bill_to.… customer.email …                     likewise
@@ -17,7 +18,7 @@ import csv
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel
@@ -27,6 +28,8 @@ from oms.channels.direct_models import DirectAddress, DirectCustomer, DirectLine
 HEADER = 1
 IDENTITY = ("channel", "account", "channel_order_id")
 TRUTHS = {"true": True, "false": False}
+_MAX_DIGITS = 20
+MAX_ORDERS = 1_000_000
 
 _PARTS: dict[str, type[BaseModel]] = {
     "ship_to": DirectAddress,
@@ -49,12 +52,14 @@ class UnusableError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """An order of a file. `rows` are the numbers of its rows; `fault` says in which column its rows disagree."""
+    """An order of a file. `rows` are the numbers of its rows; `fault` says in which column its rows disagree;
+    `identity` is what its rows are told from others by, where it may have several."""
 
     rows: tuple[int, ...]
     name: str
     body: str
     fault: str = ""
+    identity: tuple[str, ...] = ()
 
     def row_of(self, field: str) -> int:
         """The row that a field of the body was written in: `lines.2.quantity` in the third of them."""
@@ -74,9 +79,34 @@ def read_json_lines(lines: Iterable[str]) -> Iterator[Entry]:
 
 
 def read_csv(lines: Iterable[str]) -> Iterator[Entry]:
-    """One order per run of rows with the same channel, account and channel_order_id. Raises UnusableError."""
-    for _, rows in groupby(_rows(lines), key=lambda row: tuple(row[1].get(name, "") for name in IDENTITY)):
-        yield _order(list(rows))
+    """One order per run of rows of the same channel, account and channel_order_id. Raises UnusableError."""
+    run: list[tuple[int, Cells]] = []
+    for row in _rows(lines):
+        if run and not _belongs(row[1], run[0][1]):
+            yield _order(run)
+            run = []
+        run.append(row)
+    if run:
+        yield _order(run)
+
+
+def _belongs(cells: Cells, first: Cells) -> bool:
+    """Whether a row is of the order whose first row this is: it names no other."""
+    return all(cells.get(name) in (None, first.get(name)) for name in IDENTITY)
+
+
+def counted(entries: Iterator[Entry]) -> tuple[int, frozenset[tuple[str, ...]]]:
+    """How many orders the file has, and which of them have rows in several places: nothing is sent of a file that
+    can't be read to its end, nor of an order some of whose lines lie elsewhere. Raises UnusableError."""
+    total = 0
+    seen: set[tuple[str, ...]] = set()
+    apart: set[tuple[str, ...]] = set()
+    for entry in islice(entries, MAX_ORDERS + 1):
+        total += 1
+        (apart if entry.identity in seen else seen).update({entry.identity} if entry.identity else ())
+    if total > MAX_ORDERS:
+        raise UnusableError(f"it has more than {MAX_ORDERS} orders: split it")
+    return total, frozenset(apart)
 
 
 def _rows(lines: Iterable[str]) -> Iterator[tuple[int, Cells]]:
@@ -124,6 +154,7 @@ def _order(rows: list[tuple[int, Cells]]) -> Entry:
         name=first.get("channel_order_id", ""),
         body=json.dumps(body, ensure_ascii=False),
         fault=fault,
+        identity=tuple(first.get(name, "") for name in IDENTITY),
     )
 
 
@@ -140,7 +171,7 @@ def _part(cells: Cells, part: str) -> dict[str, Any]:
 
 def _value(name: str, text: str) -> object:
     """The cell as JSON has it. What is no number where one belongs stays as it is, and is refused by its field."""
-    if name.endswith(("_minor", "quantity")) and text.removeprefix("-").isdecimal():
+    if name.endswith(("_minor", "quantity")) and len(text) <= _MAX_DIGITS and text.removeprefix("-").isdecimal():
         return int(text)
     if name.endswith(("prices_include_tax", "requires_shipping")):
         return TRUTHS.get(text.lower(), text)
@@ -150,7 +181,7 @@ def _value(name: str, text: str) -> object:
 def _name_in(text: str) -> str:
     try:
         body = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     name = body.get("channel_order_id") if isinstance(body, dict) else None
     return name if isinstance(name, str) else ""

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 MAX_SHOWN = 50
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
 
 
 @dataclass(slots=True)
@@ -30,7 +32,13 @@ def write(path: Path, report: Sequence[Told]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(one.name for one in fields(Told))
-        writer.writerows(asdict(told).values() for told in sorted(report, key=lambda one: one.row))
+        for told in sorted(report, key=lambda one: one.row):
+            writer.writerow(_as_text(cell) for cell in asdict(told).values())
+
+
+def _as_text(cell: object) -> object:
+    """The cell so that a spreadsheet shows it and does not run it: names and skus are whatever the file says."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def show(report: Sequence[Told]) -> None:

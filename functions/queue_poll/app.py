@@ -75,7 +75,7 @@ reconciling = Reconciling(
     door=door,
     parse=_parsed,
 )
-fetching = Fetching(channels=accounts, queue=poll_queue, door=door, quarantine=quarantine, now=now)
+fetching = Fetching(channels=accounts, queue=poll_queue, door=door, orders=orders, quarantine=quarantine, now=now)
 
 
 @lambda_handler
@@ -111,7 +111,7 @@ def _fetch(record: dict[str, Any], channel_account: str, channel_order_ids: list
         raise
     metrics.add_metric("OrdersFetched", MetricUnit.Count, done.fetched)
     metrics.add_metric("FetchesNotFound", MetricUnit.Count, done.gone)
-    metrics.add_metric("OrdersQuarantined", MetricUnit.Count, done.gone + done.refused)
+    metrics.add_metric("OrdersQuarantined", MetricUnit.Count, done.quarantined)
 
 
 def _tell(name: str, reading: Reading) -> None:
@@ -129,16 +129,19 @@ def _tell(name: str, reading: Reading) -> None:
 
 
 def _tell_comparison(channel_account: str, found: Comparison) -> None:
-    counts = {"OrdersCompared": found.compared, "OrdersMissing": found.missing, "OrdersBehind": found.behind}
-    for metric, count in counts.items():
+    metrics.add_metric("OrdersCompared", MetricUnit.Count, found.compared)
+    for metric, count in {"OrdersMissing": found.missing, "OrdersBehind": found.behind}.items():
         _count(metric, channel_account, count)
     told = {"compared": found.compared, "missing": found.missing, "behind": found.behind, "refused": found.refused}
     logger.info("compared", extra={"channel_account": channel_account, **told})
 
 
 def _count(metric: str, channel_account: str, count: int) -> None:
-    """Once for all accounts, which the alarm watches, and once for this one."""
+    """Once for all accounts, which the alarm watches, and once for this one, where there is anything to tell: a metric
+    of its own costs for every hour in which it is told."""
     metrics.add_metric(metric, MetricUnit.Count, count)
+    if not count:
+        return
     with single_metric(name=metric, unit=MetricUnit.Count, value=count) as counted:
         counted.add_dimension("channel_account", channel_account)
 

@@ -29,10 +29,11 @@ schedule = Schedule(
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Asks for a pull of each account that is due and not being pulled, and tells how the accounts are."""
     due = schedule.ask(PULL, _is_pulled, now())
-    metrics.add_metric("AccountsFailing", MetricUnit.Count, len(due.failing) + len(due.unreadable))
+    metrics.add_metric("AccountsFailing", MetricUnit.Count, len(due.troubled))
     metrics.add_metric("PullsBehindSeconds", MetricUnit.Seconds, due.behind_seconds)
-    if due.failing or due.unreadable:
-        logger.warning("accounts fail", extra={"failing": due.failing, "unreadable": due.unreadable})
+    if due.troubled:
+        told = {"failing": due.failing, "unreadable": due.unreadable, "not_asked": due.not_asked}
+        logger.warning("accounts fail", extra=told)
     return {"asked": due.asked, "failing": due.failing, "unreadable": due.unreadable}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from aws_lambda_powertools import single_metric
@@ -33,6 +34,7 @@ compare = StockCompare(
     availabilities=wiring.availabilities(),
     can=accounts.can,
     run=accounts.run,
+    at_most=lambda channel_account: accounts.constant(channel_account, "MAX_QUANTITY", sys.maxsize),
 )
 
 

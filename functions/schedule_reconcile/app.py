@@ -35,9 +35,10 @@ schedule = Schedule(
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Asks for a comparison of each account that wants one and is not being compared; puts back what was mapped."""
     due = schedule.ask(RECONCILE, _is_compared, now())
-    metrics.add_metric("AccountsNotCompared", MetricUnit.Count, len(due.failing) + len(due.unreadable))
-    if due.failing or due.unreadable:
-        logger.warning("accounts fail", extra={"failing": due.failing, "unreadable": due.unreadable})
+    metrics.add_metric("AccountsNotCompared", MetricUnit.Count, len(due.troubled))
+    if due.troubled:
+        told = {"failing": due.failing, "unreadable": due.unreadable, "not_asked": due.not_asked}
+        logger.warning("accounts fail", extra=told)
     replayed = _replay(lambda: context.get_remaining_time_in_millis() > RESERVE_MILLISECONDS)
     return {"asked": due.asked, "failing": due.failing, "unreadable": due.unreadable, "replayed": replayed}
 

@@ -18,6 +18,9 @@ from oms.runtime.intake_door import IntakeDoor
 from oms.runtime.queues import Queue
 from oms.runtime.secrets import Secrets
 
+MAX_MESSAGE_ID = 200
+"""Letters of an id that a channel gives its message; it becomes part of a row's key, which has its bound."""
+
 intake_queue = Queue(client("sqs"), environment("INTAKE_QUEUE_URL"))
 door = IntakeDoor(intake_queue, client("s3"), environment("INBOX_BUCKET"), envelopes.to_message)
 secrets = Secrets(client("secretsmanager"), environment("STAGE"))
@@ -57,7 +60,7 @@ def _verified(request: webhooks.SignedRequest) -> Envelope:
         channel=name,
         account=account,
         topic="" if topic == envelopes.FETCHED else topic,  # what we ask for ourselves never comes through this door
-        message_id=message_id or hashlib.sha256(request.body).hexdigest(),
+        message_id=message_id if 0 < len(message_id) <= MAX_MESSAGE_ID else hashlib.sha256(request.body).hexdigest(),
         received_at=clock.now(),
         headers={key: value for key, value in request.headers.items() if key in channel.HEADERS},
         is_base64=is_base64,

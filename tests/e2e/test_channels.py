@@ -65,6 +65,18 @@ def test_an_order_that_support_cancels_is_cancelled_in_the_shop_too(
     company.until("the shop shows it cancelled", lambda: crafts.orders[number]["status"] == "cancelled", LONG_SECONDS)
 
 
+def test_a_shop_is_told_what_may_be_sold_and_compared_with_what_it_was_told(
+    company: Company, crafts: WooCommerceShop
+) -> None:
+    company.receive("LANTERN-STEEL", "WH-RENO", 1)
+    company.until("it knows a figure", lambda: crafts.stock["LANTERN-STEEL"] > 0, LONG_SECONDS)
+    before = crafts.stock["LANTERN-STEEL"]
+    company.receive("LANTERN-STEEL", "WH-RENO", 5)
+    company.until("it knows the new one", lambda: crafts.stock["LANTERN-STEEL"] == before + 5, LONG_SECONDS)
+    compared = company.invoke("schedule-publish-stock", {"anew": True})
+    assert (compared["compared"], compared["failed"]) == (["woocommerce#main-street-crafts"], {})
+
+
 def test_an_order_pulled_from_amazon_twice_is_one_order_with_amazons_own_dates(
     company: Company, amazon: AmazonSeller, buyer: dict[str, Any]
 ) -> None:

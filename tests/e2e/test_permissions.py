@@ -45,6 +45,19 @@ RARE = {
     ("dynamodb:GetItem", "*:table/oms-local-routing_decisions"): (
         "a decision is looked up by itself where an order was routed more often than one list shows"
     ),
+    ("sqs:ChangeMessageVisibility", "*"): (
+        "a message comes again when a channel has asked for it, or did not answer; those here answer"
+    ),
+    ("dynamodb:Query", "*:table/oms-local-order_history"): (
+        "a channel is told of a parcel whose event has moved out of a document of 300 KB"
+    ),
+    ("sqs:SendMessage", "*:oms-local-poll"): (
+        "a message that tells too little has the order fetched; WooCommerce and Amazon tell all of it"
+    ),
+    ("dynamodb:PutItem", "*:table/oms-local-quarantine"): (
+        "an order that was asked for and is gone, or a person's wish; driven for queue_intake"
+    ),
+    ("s3:PutObject", "*"): "a pulled order too large for a queue; driven for webhook_storefront",
     ("sqs:SendMessageBatch", "*"): "what MiniStack calls the sqs:SendMessage of many messages at once",
     ("dynamodb:GetItem", "*:table/oms-local-idempotency"): (
         "Powertools reads a record by itself only where DynamoDB did not send it along with the refused write"

@@ -297,7 +297,7 @@ def balance(
         moved.setdefault((row["sku"], row["location_id"]), Counter()).update(row["changes"])
     held = held_by_orders(stage)
     positions = {(row["sku"], row["location_id"]): row for row in stage.rows("stock")}
-    assert set(moved) | set(held) <= set(positions)
+    assert set(moved) | set(+held) <= set(positions)
     for key, row in ((key, row) for key, row in positions.items() if only is None or key[0] in only):
         changes = moved.get(key, Counter())
         stands = {bucket.value: row.get(bucket.value, 0) for bucket in Bucket}

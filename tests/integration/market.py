@@ -44,17 +44,18 @@ def at(minutes: float) -> datetime:
 class Market:
     """The marketplace. `orders` are what it has, by id, with the time of their last change; `thin`: it lists ids only.
 
-    `broken` errors are raised one after the other by the next calls; tokens in `expired` are refused; after
-    `pages_until_slow` calls its limit is used up.
+    `broken` errors are raised one after the other by the next calls, None by none; tokens in `expired` are refused;
+    after `pages_until_slow` calls its limit is used up; `token` is that of each next page, where it is set.
     """
 
     orders: dict[str, datetime] = field(default_factory=dict)
     page_size: int = 2
     thin: bool = False
     not_followed: set[str] = field(default_factory=set)
-    broken: list[Exception] = field(default_factory=list)
+    broken: list[Exception | None] = field(default_factory=list)
     expired: set[str] = field(default_factory=set)
     pages_until_slow: int | None = None
+    token: str = ""
     meanwhile: Callable[[], Any] | None = None
     pulls: list[tuple[Window, str | None]] = field(default_factory=list)
     fetches: list[str] = field(default_factory=list)
@@ -72,7 +73,8 @@ class Market:
         start = int(token or 0)
         page = [self._listed(one) for _, one in found[start : start + self.page_size]]
         more = start + self.page_size < len(found)
-        return PulledPage(orders=tuple(page), next_token=str(start + self.page_size) if more else None)
+        next_token = self.token or str(start + self.page_size)
+        return PulledPage(orders=tuple(page), next_token=next_token if more else None)
 
     def fetch(self, _api: Any, channel_order_id: str) -> PulledOrder:
         """The whole order."""
@@ -94,8 +96,9 @@ class Market:
         return PulledOrder(channel_order_id=one, updated_at=self.orders[one], body=body)
 
     def _break(self) -> None:
-        if self.broken:
-            raise self.broken.pop(0)
+        error = self.broken.pop(0) if self.broken else None
+        if error:
+            raise error
         if self.pages_until_slow is not None:
             self.pages_until_slow -= 1
             if self.pages_until_slow < 0:
@@ -160,7 +163,7 @@ class Readers:
         """What the last comparison found."""
         return self.row(COMPARISONS).comparison
 
-    def known(self, one: str, updated_at: datetime) -> None:
+    def known(self, one: str, updated_at: datetime, **changes: Any) -> None:
         """We have this order, as it was changed then."""
         made = replace(
             builders.order(),
@@ -169,6 +172,7 @@ class Readers:
             account="main",
             channel_order_id=one,
             channel_updated_at=updated_at,
+            **changes,
         )
         self.stage.put("orders", made)
 

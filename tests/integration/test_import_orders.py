@@ -132,9 +132,9 @@ def test_a_dry_run_finds_what_is_wrong_and_sends_nothing(stage: Stage, run: Run,
     ]
     result = run("--dry-run", sheet(rows))
     assert result["exit"] == 1
-    assert result["counts"] == {"VALID": 2, "REFUSED": 7}
+    assert result["counts"] == {"VALID": 1, "REFUSED": 8}
     assert told(result) == [
-        ("2", "501", "VALID", "", ""),
+        ("2", "501", "REFUSED", "channel_order_id", "ROWS_APART"),
         ("3", "502", "REFUSED", "lines.0.sku", "UNKNOWN_SKU"),
         ("4", "503", "REFUSED", "account", "UNKNOWN_ACCOUNT"),
         ("5", "504", "REFUSED", "currency", "INVALID_FIELD"),
@@ -143,9 +143,18 @@ def test_a_dry_run_finds_what_is_wrong_and_sends_nothing(stage: Stage, run: Run,
         ("7", "506", "REFUSED", "placed_at", "MISSING_FIELD"),
         ("8", "507", "REFUSED", "sold_at_location_id", "UNKNOWN_LOCATION"),
         ("9", "508", "REFUSED", "customer.email", "ROWS_DISAGREE"),
-        ("11", "501", "REFUSED", "channel_order_id", "DUPLICATE_ORDER"),
+        ("11", "501", "REFUSED", "channel_order_id", "ROWS_APART"),
     ]
     assert stage.messages("intake") == []
+
+
+def test_an_order_whose_rows_lie_apart_is_not_sent_without_some_of_its_lines(
+    stage: Stage, run: Run, sheet: Write
+) -> None:
+    result = run(sheet([TILL, TILL | {"channel_order_id": "502"}, TILL | {"line.sku": "BOWL"}]))
+    assert (result["exit"], result["counts"]) == (1, {"REFUSED": 2, "SENT": 1})
+    take(stage)
+    assert [row["order_id"] for row in stage.rows("orders")] == ["pos-main-502"]
 
 
 def test_a_fault_in_a_later_line_is_told_with_that_lines_row(run: Run, sheet: Write) -> None:
@@ -209,13 +218,14 @@ def test_json_lines_hold_the_bodies_of_the_api(stage: Stage, run: Run, tmp_path:
         "sold_at_location_id": "WH-WEST",
     }
     path = tmp_path / "orders.jsonl"
-    lines = [json.dumps(body), "", "{", json.dumps(body | {"coupon": "X"})]
+    lines = [json.dumps(body), "", "{", json.dumps(body | {"coupon": "X"}), json.dumps(body | {"total_minor": 1})]
     path.write_text("\n".join(lines))
     result = run(str(path))
-    assert (result["exit"], result["counts"]) == (1, {"SENT": 1, "REFUSED": 2})
+    assert (result["exit"], result["counts"]) == (1, {"SENT": 1, "REFUSED": 3})
     assert told(result)[1:] == [
         ("3", "", "REFUSED", "body", "MALFORMED_JSON"),
         ("4", "900", "REFUSED", "coupon", "INVALID_FIELD"),
+        ("5", "900", "REFUSED", "channel_order_id", "DUPLICATE_ORDER"),
     ]
     take(stage)
     order = stage.order("pos-main-900")
@@ -285,3 +295,11 @@ def test_no_report_holds_a_persons_data(run: Run, sheet: Write) -> None:
     result = run(sheet([TILL | {"customer.email": "ada at home", "ship_to.country": "Freedonia"}]))
     assert result["counts"] == {"REFUSED": 1}
     assert not [text for text in ("ada at home", "Freedonia", "Dock") if text in str(result)]
+
+
+@pytest.mark.parametrize(("name", "outcome"), [("x" * 255, "VALID"), ("🧾" * 225, "VALID"), ("🧾" * 226, "REFUSED")])
+def test_an_order_may_be_called_anything_that_is_no_longer_than_a_key(
+    run: Run, sheet: Write, name: str, outcome: str
+) -> None:
+    """It is part of the key under which a message that intake can't take is kept."""
+    assert run("--dry-run", sheet([TILL | {"channel_order_id": name}]))["counts"] == {outcome: 1}

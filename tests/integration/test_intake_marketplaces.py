@@ -100,6 +100,15 @@ def test_a_buyers_wish_that_came_with_the_order_is_granted_though_the_worker_die
     assert stage.order(order_id()).status is OrderStatus.CANCELLED
 
 
+def test_a_buyer_who_asks_for_some_lines_only_is_put_to_a_person_and_nothing_is_cancelled(stage: Stage) -> None:
+    asking = incoming(cancel_requested="MISTAKE", cancel_requested_lines=("L2",))
+    worker().take(asking)
+    order = stage.order(order_id())
+    assert (order.reason_code, [one.cancelled for one in order.lines]) == ("CANCEL_REQUESTED", [0, 0])
+    (asked,) = [event.data["asked"] for event in order.events if event.type == "ReviewRequested"]
+    assert asked == {"buyer asks to cancel": ["L2"]}
+
+
 def test_a_buyer_who_asks_after_release_is_put_to_a_person_once(stage: Stage) -> None:
     made = worker()
     released(made)

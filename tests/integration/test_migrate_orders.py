@@ -172,6 +172,7 @@ def test_a_check_writes_nothing_and_finds_what_loading_would(stage: Stage, run: 
         "{",
         plain(5008, "MUG", 1, "WH-EAST", currency="dollars"),
         plain(5009, "KETTLE", 4, "WH-WEST"),
+        plain(5010, "MUG", 1, "WH-WEST", channel_updated_at="2027-03-02T12:00:00Z"),
     ]
     before = stage.rows("stock")
     result = run("check", file(*orders))
@@ -188,6 +189,7 @@ def test_a_check_writes_nothing_and_finds_what_loading_would(stage: Stage, run: 
         ("9", "REFUSED", "body", "MALFORMED_JSON"),
         ("10", "REFUSED", "currency", "INVALID_FIELD"),
         ("11", "VALID", "", ""),
+        ("12", "REFUSED", "channel_updated_at", "IN_THE_FUTURE"),
     ]
     assert (stage.rows("stock"), stage.rows("orders"), stage.rows("contacts")) == (before, [], [])
     assert run("load", file(*orders), "--dry-run")["counts"] == result["counts"]
@@ -226,6 +228,28 @@ def test_two_that_load_the_same_file_load_each_order_once(stage: Stage, run: Run
     assert run("load", path)["counts"] in ({"ALREADY": 1}, {"LOADED": 1})
     assert rival[0]["counts"] == {"LOADED": 1}
     assert stage.position("MUG", "WH-EAST").committed == 2
+    balance(stage)
+
+
+def test_two_that_route_what_is_short_load_each_order_once(
+    stage: Stage, run: Run, file: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = file(plain(5002, "BOWL", 4, "WH-EAST"))
+    rival: list[dict[str, Any]] = []
+    tries: list[int] = []
+
+    def be_faster_at_the_second_try(**_: Any) -> None:
+        tries.append(1)
+        if len(tries) == 2:
+            rival.append(run("load", path, "--route-short"))
+
+    # a second apart, or what the slower one wrote would be the very same
+    moments = iter([at(2), at(1)])
+    monkeypatch.setattr(migrate_orders, "now", lambda: next(moments))
+    stage.hook("dynamodb", "before-call.dynamodb.TransactWriteItems", be_faster_at_the_second_try)
+    assert run("load", path, "--route-short")["counts"] == {"ALREADY": 1}
+    assert rival[0]["counts"] == {"LOADED": 1}
+    assert len(stage.rows("orders")) == 1
     balance(stage)
 
 
@@ -313,6 +337,20 @@ def test_a_load_that_dies_half_way_through_a_long_order_is_taken_up_again(
     whole = stage.order("shopify-main-5001")
     assert (whole.review, sum(line.in_fulfillment for line in whole.lines), len(whole.fulfillments)) == (None, LONG, 1)
     assert run("verify", path)["exit"] == 0
+
+
+@pytest.mark.usefixtures("narrow")
+def test_a_long_order_short_of_its_last_goods_waits_for_them_or_is_routed(
+    stage: Stage, run: Run, file: Callable[..., str]
+) -> None:
+    path = file(long_order(stage))
+    stage.put("stock", StockPosition(sku=f"SKU-{LONG - 1}", location_id="WH-EAST"))
+    assert run("load", path)["counts"] == {"SHORT": 1}
+    assert stage.order("shopify-main-5001").reason_code == "MIGRATION"
+    assert run("load", path, "--route-short")["counts"] == {"LOADED": 1}
+    order = stage.order("shopify-main-5001")
+    assert (order.review, order.waiting_for) == (None, WaitingFor.ALLOCATION)
+    assert [line.unallocated for line in order.lines] == [0] * FITS + [1] * (LONG - FITS)
 
 
 def test_tables_that_can_not_be_written_are_told_and_the_next_run_loads_the_rest(

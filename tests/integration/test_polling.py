@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from oms.channels import envelopes
-from oms.domain.errors import ChannelRefused, CredentialsRefused, Throttled, Unavailable
 from oms.domain.polling import PollStatus
 from tests.integration.faults import CrashedError
 from tests.integration.market import ACCOUNT, NOON, SETTINGS, Readers, at, dying, open_market
@@ -231,90 +230,6 @@ def test_a_worker_whose_lease_went_to_another_changes_nothing_any_more(readers: 
     readers.now = at(20)
     readers.pull()
     assert set(readers.queued()) == {*FIVE, "new"}
-
-
-def test_a_token_that_is_no_longer_taken_starts_its_window_over_once(readers: Readers) -> None:
-    readers.market.orders, readers.market.expired = dict(FIVE), {"4"}
-    readers.pull()
-    assert [token for _, token in readers.market.pulls] == [None, "2", "4", None, "2", "4"]
-    row = readers.row()
-    assert (row.status, row.last_error, row.cursor) == (PollStatus.FAILING, "ChannelRefused", None)
-    readers.market.expired.clear()
-    readers.now = at(2)
-    readers.pull()
-    assert set(readers.queued()) == set(FIVE)
-    assert readers.row().cursor == NOON
-
-
-@pytest.mark.parametrize(
-    ("error", "seconds"),
-    [
-        pytest.param(Unavailable("down"), 30, id="the channel is down"),
-        pytest.param(Throttled("slow", retry_after_seconds=95), 95, id="the channel says when"),
-        pytest.param(Throttled("slow", retry_after_seconds=10**7), 43_200, id="the channel says never"),
-        pytest.param(CredentialsRefused("who"), 30, id="the secret was changed there"),
-        pytest.param(ChannelRefused("no", status=400), 30, id="the channel refuses the question"),
-    ],
-)
-def test_an_account_that_fails_rests_and_then_goes_on(readers: Readers, error: Exception, seconds: int) -> None:
-    readers.market.orders, readers.market.broken = dict(FIVE), [error]
-    assert readers.pull() == []
-    row = readers.row()
-    assert (row.status, row.failures, row.last_error) == (PollStatus.FAILING, 1, type(error).__name__)
-    assert row.next_due_at == NOON + timedelta(seconds=seconds)
-    readers.pull()
-    assert len(readers.market.pulls) == 1
-    readers.now = row.next_due_at
-    readers.pull()
-    assert (readers.row().status, readers.row().failures) == (PollStatus.OK, 0)
-    assert readers.queued() == sorted(FIVE)
-
-
-def test_each_failure_in_a_row_makes_the_rest_longer_up_to_an_hour(readers: Readers) -> None:
-    rests = []
-    for _ in range(9):
-        readers.market.broken = [Unavailable("down")]
-        readers.pull()
-        rests.append((readers.row().next_due_at - readers.now).total_seconds())
-        readers.now = readers.row().next_due_at
-    assert rests == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]
-
-
-def test_an_account_whose_file_has_a_bug_rests_and_the_message_is_told_as_failed(readers: Readers) -> None:
-    readers.market.broken = [KeyError("ada@example.com")]
-    assert len(readers.pull()) == 1
-    row = readers.row()
-    assert (row.status, row.last_error, row.lease_owner) == (PollStatus.FAILING, "KeyError", "")
-    assert readers.pull() == []
-    assert len(readers.market.pulls) == 1
-
-
-def test_a_failing_account_leaves_the_others_alone(readers: Readers) -> None:
-    readers.stage.put("settings", SETTINGS, kind="channel_account", name="market#second")
-    readers.market.orders, readers.market.broken = dict(FIVE), [Unavailable("down")]
-    failed = readers.send(
-        {"task": "pull", "channel_account": ACCOUNT}, {"task": "pull", "channel_account": "market#second"}
-    )
-    assert failed == []
-    assert readers.queued() == sorted(FIVE)
-    assert {one["account"] for one in readers.arrived} == {"second"}
-
-
-def test_a_limit_used_up_between_pages_is_the_pace_of_the_channel_and_no_failure(readers: Readers) -> None:
-    readers.market.orders, readers.market.pages_until_slow = dict(FIVE), 1
-    readers.pull()
-    row = readers.row()
-    assert (row.status, row.failures, row.next_due_at) == (PollStatus.OK, 0, at(3))
-    assert row.round.page_token == "2"
-    readers.now, readers.market.pages_until_slow = at(3), None
-    readers.pull()
-    assert readers.queued() == sorted(FIVE)
-
-
-def test_a_channel_that_answers_the_same_page_for_ever_is_left_alone_for_a_while(readers: Readers) -> None:
-    readers.market.orders, readers.market.page_size = dict(FIVE), 0
-    readers.pull()
-    assert (readers.row().last_error, len(readers.market.pulls)) == ("Unavailable", 2)
 
 
 def test_an_account_that_is_no_longer_pulled_is_left_alone(readers: Readers) -> None:

@@ -152,6 +152,26 @@ def test_a_channel_that_wants_quiet_is_asked_by_nobody_until_then(readers: Reade
         assert len(readers.queued()) == 3
 
 
+def test_a_channel_that_hangs_holds_one_worker_and_the_others_at_once_do_something_else(readers: Readers) -> None:
+    clock = [0.0]
+
+    def hang(_: Asked) -> Reply:
+        clock[0] += 5
+        return Reply(hangs_up=True)
+
+    with ScriptedServer({"/orders": hang}) as server:
+        app = worker(readers, server)
+        app.accounts.clock = lambda: clock[0]
+        work(app)
+        asked = len(server.asked)
+        readers.stage.put("settings", {"kind": "poll", "name": ACCOUNT})
+        work(worker(readers, server), 2)
+        assert (len(server.asked), readers.row().last_error) == (asked, "Throttled")
+        readers.now, server.routes["/orders"] = readers.row().next_due_at, listing(3)
+        work(worker(readers, server), 3)
+        assert len(readers.queued()) == 3
+
+
 def test_a_storm_of_refusals_costs_the_channel_one_call_each_time_and_ends_well(readers: Readers) -> None:
     storm = [Reply(429, headers={"retry-after": "30"}), Reply(503), Reply(503), Reply(503), Reply(500), Reply(401)]
     with ScriptedServer({"/orders": in_order(*storm, Reply(401), Reply(body={"orders": [], "next": None}))}) as server:

@@ -70,6 +70,13 @@ def test_an_order_is_looked_for_then_held_then_gone(stage: Stage) -> None:
         assert shown(stage) == expected
 
 
+def test_a_document_that_nobody_can_read_keeps_no_other_from_being_shown(stage: Stage) -> None:
+    write(stage, document(1, east=2))
+    stage.put("orders", {"order_id": "shopify-main-broken", "version": "one"})
+    assert project(ORDER, "shopify-main-broken").failed == {"shopify-main-broken": "InvariantBroken"}
+    assert shown(stage) == {"UNALLOCATED": 1, "WH-EAST": 2}
+
+
 def test_a_projection_that_comes_again_writes_nothing(stage: Stage) -> None:
     write(stage, document(1, east=1))
     assert project().written == 2

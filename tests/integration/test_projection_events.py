@@ -117,6 +117,10 @@ STORIES: dict[str, tuple[set[EventType], tuple[Step, ...]]] = {
             take(lines={"MUG": 2, "BOWL": 9, "KETTLE": 1}, channel_updated_at=at(1)),
         ),
     ),
+    "for other goods than it was": (
+        {EventType.ORDER_EDITED},
+        (take(), allocate, take(lines={"KETTLE": 2, "BOWL": 1}, channel_updated_at=at(1)), allocate),
+    ),
     "promised for another day by its marketplace": (
         {EventType.PROMISE_CHANGED},
         (take(deliver_by=at(100)), allocate, take(deliver_by=at(200), channel_updated_at=at(1))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from oms.channels import envelopes
 from oms.domain.errors import Throttled, Unavailable
 from oms.domain.incoming import FETCHED, Envelope
 from oms.runtime import clients
+from oms.runtime.inbox import Inbox
 from oms.runtime.intake_door import MAX_MESSAGE_BYTES, IntakeDoor
 from oms.runtime.queues import MAX_BATCH_BYTES, MAX_TRIES, Queue
 from tests.integration.stage import SETTINGS, Stage
@@ -101,3 +103,14 @@ def test_envelopes_come_out_of_the_queue_as_they_went_in_small_and_large(stage: 
         key = message.get(envelopes.BODY_KEY)
         text = s3.get_object(Bucket=SETTINGS["INBOX_BUCKET"], Key=key)["Body"].read().decode() if key else None
         assert envelopes.from_message(message, text) == before
+
+
+@pytest.mark.parametrize("length", [1, MAX_MESSAGE_BYTES], ids=["small", "large"])
+def test_half_a_letter_in_a_vendors_answer_keeps_no_order_from_being_read(stage: Stage, length: int) -> None:
+    queue = Queue(clients.client("sqs"), SETTINGS["INTAKE_QUEUE_URL"])
+    door = IntakeDoor(queue, clients.client("s3"), SETTINGS["INBOX_BUCKET"], envelopes.to_message)
+    door.put(envelope(1, '{"note": "cut off \ud83d' + "x" * length + '"}'))
+    (message,) = stage.messages("intake")
+    kept = Inbox(clients.client("s3"), SETTINGS["INBOX_BUCKET"]).text(message.get(envelopes.BODY_KEY))
+    body = envelopes.body_bytes(envelopes.from_message(message, kept))
+    assert json.loads(body)["note"] == "cut off ?" + "x" * length

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from oms.domain.errors import Unavailable
+from oms.domain.errors import ChannelRefused, NotSupported, Unavailable
 from oms.domain.polling import MAX_NAMED, PollStatus
 from oms.stores.polls import COMPARISONS
 from tests.integration.faults import CrashedError
@@ -100,6 +100,17 @@ def test_orders_listed_by_id_only_are_fetched_to_see_whether_we_follow_them(read
     assert counts(readers) == (1, 1, 0, 0)
 
 
+@pytest.mark.parametrize("error", [ChannelRefused("no", status=422), NotSupported("no")])
+def test_an_order_the_channel_will_not_tell_keeps_no_other_from_being_compared(
+    readers: Readers, error: Exception
+) -> None:
+    readers.market.orders, readers.market.thin = {"901": at(-60), "902": at(-50)}, True
+    readers.market.broken = [None, error]
+    readers.reconcile()
+    assert (counts(readers), readers.row(COMPARISONS).status) == ((2, 2, 0, 0), PollStatus.OK)
+    assert (readers.queued(), [one["channel_order_ids"] for one in readers.asked()]) == (["902"], [["901"]])
+
+
 def test_an_order_that_can_not_be_fetched_now_is_missing_and_fetched_by_a_message(readers: Readers) -> None:
     readers.market.orders, readers.market.thin, readers.market.pages_until_slow = {"901": at(-60)}, True, 1
     readers.reconcile()
@@ -180,6 +191,17 @@ def test_the_counts_are_told_for_all_accounts_and_for_this_one(
     told = [one for one in metrics_of(capsys.readouterr().out) if "OrdersMissing" in one]
     assert {one.get("channel_account") for one in told} == {None, ACCOUNT}
     assert {(one["OrdersMissing"][0], one["OrdersCompared"][0]) for one in told if "OrdersCompared" in one} == {(1, 1)}
+
+
+def test_an_account_of_which_nothing_is_missing_has_no_metrics_of_its_own(
+    readers: Readers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readers.market.orders = {"901": at(-60)}
+    readers.known("901", at(-60))
+    readers.reconcile()
+    (told,) = metrics_of(capsys.readouterr().out)
+    assert (told["OrdersCompared"], told["OrdersMissing"], told["OrdersBehind"]) == ([1.0], [0.0], [0.0])
+    assert "channel_account" not in told
 
 
 def metrics_of(printed: str) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from oms.channels import registry
 from oms.domain.catalog import Notice
 from oms.domain.listings import Listing
 from oms.domain.stock import StockPosition
@@ -176,6 +177,69 @@ def test_a_page_token_that_the_channel_forgot_begins_its_pages_anew(stage: Stage
     compare(stage, 10, go_on=lambda: next(turns))
     shop.troubles = [Reply(400, {"code": "InvalidPageToken"})]
     assert compare(stage, 11).comparisons[MAIN].phase.value == "DONE"
+
+
+def test_a_page_token_refused_as_soon_as_it_was_given_ends_the_run_and_is_told_of(stage: Stage, shop: Bazaar) -> None:
+    told_shelves(stage, shop, 5)
+    shop.page = 2
+    calls = len(shop.calls)
+
+    def refuse_pages() -> None:
+        if shop.calls[-1].query["page"] != "0":
+            shop.troubles = [Reply(400, {"code": "InvalidPageToken"})]
+
+    shop.during = [refuse_pages] * 50
+    for hour in (10, 11):
+        assert compare(stage, hour).failed == {MAIN: "ChannelRefused"}
+    pages = [one.query["page"] for one in shop.calls[calls:]]
+    assert pages == ["0", "1", "1", "0", "1"], "the second run begins anew, once"
+    shop.during.clear()
+    assert compare(stage, 12).comparisons[MAIN].compared == 5
+
+
+def test_a_channel_that_takes_part_of_a_run_has_not_failed(stage: Stage, shop: Bazaar) -> None:
+    told_shelves(stage, shop, 5)
+    shop.page = 2
+
+    def enough() -> None:
+        if shop.calls[-1].query["page"] == "2":
+            shop.troubles = [Reply(429, headers={"retry-after": "60"})]
+
+    shop.during = [enough] * 3
+    result = compare(stage, 10)
+    assert (result.failed, result.comparisons[MAIN].compared) == ({}, 4)
+    assert compare(stage, 11).comparisons[MAIN].phase.value == "DONE"
+
+
+def test_a_large_account_takes_turns_with_the_others(stage: Stage, shop: Bazaar) -> None:
+    open_account(stage, shop.url, OTHER)
+    told_shelves(stage, shop, 5)
+    shop.page = 1
+    failed_notice(stage, 1)
+    turns = iter([True] * 6 + [False] * 9)  # two accounts, two pages of each
+    result = compare(stage, 10, go_on=lambda: next(turns))
+    assert (result.comparisons[MAIN].compared, result.comparisons[OTHER].token) == (2, "2")
+    assert result.owed_anew == {MAIN: 1, OTHER: 0}
+
+
+def test_an_account_that_is_told_no_figures_any_more_is_asked_for_none_any_more(stage: Stage, shop: Bazaar) -> None:
+    told_shelves(stage, shop, 5)
+    shop.page, shop.stock["mug-4"] = 2, 1
+    turns = iter([True, True, False])
+    compare(stage, 10, go_on=lambda: next(turns))
+    open_account(stage, shop.url, tells=(Notice.SHIPMENTS,))
+    calls = len(shop.calls)
+    found = compare(stage, 11).comparisons[MAIN]
+    assert (found.phase.value, found.drifted, len(shop.calls)) == ("DONE", 0, calls)
+
+
+def test_more_than_a_channel_takes_is_no_drift(stage: Stage, shop: Bazaar, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry.module("bazaar"), "MAX_QUANTITY", 9, raising=False)
+    told_shelves(stage, shop)
+    shop.stock = {"mug-0": 9, "mug-1": 8, "mug-2": 15}
+    found = compare(stage).comparisons[MAIN]
+    assert (found.drifted + found.untold, found.units) == (2, 7)
+    assert pending(stage) == [(f"channel#{MAIN}", "availability#mug-1"), (f"channel#{MAIN}", "availability#mug-2")]
 
 
 def test_of_two_runs_at_once_the_slower_one_leaves_off(stage: Stage, shop: Bazaar, faults: Faults) -> None:

@@ -180,6 +180,22 @@ def test_units_that_will_not_ship_are_told(stage: Stage, shop: Bazaar) -> None:
     ]
 
 
+@pytest.mark.parametrize("deleted", [True, False])
+def test_an_account_that_is_not_set_up_any_more_hears_of_it_once_it_is_again(
+    stage: Stage, shop: Bazaar, deleted: bool
+) -> None:
+    rows = owe(stage, two_parcels(stage), 1)
+    if deleted:
+        key = {"kind": {"S": "channel_account"}, "name": {"S": MAIN}}
+        clients.client("dynamodb").delete_item(TableName=f"{PREFIX}settings", Key=key)
+        assert Worker(stage).work(*rows) == [0]
+        (row,) = stage.rows("deliveries")
+        assert (row["status"], row["last_error"]) == ("FAILED", "CredentialsRefused")
+        open_account(stage, shop.url)
+    assert Worker(stage).work(*rows) == []
+    assert (len(shop.notices), statuses(stage)) == (1, {FIRST: "SENT"})
+
+
 # What fails.
 
 
@@ -266,6 +282,25 @@ def test_an_outage_of_one_account_costs_one_call_and_the_others_nothing(stage: S
     assert set(statuses(stage).values()) == {"SENT"}
 
 
+def test_a_limit_that_is_used_up_for_cancellations_stops_neither_parcels_nor_figures(
+    stage: Stage, shop: Bazaar
+) -> None:
+    rows = shelves(stage, 1)
+    for number in range(3):
+        name = {"order_id": f"bazaar-main-{number}", "channel_order_id": f"{number}"}
+        order = shipped_order({"L1": 1}, parcel(1, L1=1), **name)
+        if number < 2:
+            gone = event(1, EventType.ORDER_CANCELLED, "api", reason="X")
+            order = shipped_order({"L1": 1}, cancelled={"L1": 1}, events=(gone,), **name)
+        stage.put("orders", order)
+        rows = owe(stage, order, 1)
+    shop.troubles = [Reply(429, headers={"retry-after": "120"})]
+    worker = Worker(stage)
+    assert len(worker.work(*sorted(rows))) == 2
+    assert [one.path for one in shop.calls] == ["/cancellations/0", "/shipments/2", "/stock"]
+    assert worker.postponed == [120, 120]
+
+
 def test_a_worker_that_dies_before_it_noted_the_answer_tells_again_and_loses_nothing(
     stage: Stage, shop: Bazaar, faults: Faults
 ) -> None:
@@ -289,6 +324,16 @@ def test_a_notice_owed_anew_while_it_is_told_is_told_once_more(stage: Stage, sho
     assert statuses(stage) == {FIRST: "PENDING"}
     assert Worker(stage).work(*rows) == []
     assert (len(shop.notices), statuses(stage)) == (2, {FIRST: "SENT"})
+
+
+def test_a_notice_owed_anew_while_it_is_refused_is_told_once_more(stage: Stage, shop: Bazaar) -> None:
+    rows = owe(stage, two_parcels(stage), 1)
+    (row,) = stage.rows("deliveries")
+    shop.during, shop.troubles = [lambda: deliveries().owe_anew(row, at(1.5))], [Reply(422)]
+    assert Worker(stage).work(*rows) == []
+    assert statuses(stage) == {FIRST: "PENDING"}
+    assert Worker(stage).work(*rows) == []
+    assert (len(shop.notices), statuses(stage)) == (1, {FIRST: "SENT"})
 
 
 def test_rows_that_cannot_be_read_come_again(stage: Stage, shop: Bazaar, faults: Faults) -> None:
@@ -390,6 +435,29 @@ def test_a_figure_that_the_channel_refuses_is_left_to_a_person_and_the_others_ar
     Desk().publishing.mark_changed(["MUG"], at(1.5))
     Worker(stage).work(*pending(stage))
     assert shop.stock["mug-001"] == 15, "the next change is told"
+
+
+def test_a_figure_that_the_channel_could_not_say_it_took_comes_again_and_no_other(stage: Stage, shop: Bazaar) -> None:
+    rows = shelves(stage, 3)
+    shop.refuses = {"mug-001": ""}
+    assert Worker(stage).work(*rows) == [1]
+    assert [statuses(stage)[f"availability#mug-00{n}"] for n in range(3)] == ["SENT", "FAILED", "SENT"]
+    shop.refuses.clear()
+    assert Worker(stage, 2.1).work(rows[1], receives=2) == []
+    assert shop.stock["mug-001"] == 15
+
+
+def test_changes_while_a_channel_is_away_are_one_message_however_many(stage: Stage, shop: Bazaar) -> None:
+    rows = shelves(stage, 1)
+    shop.troubles = [Reply(503)]
+    worker = Worker(stage)
+    assert worker.work(*rows) == [0]
+    for minutes in range(1, 14):
+        assert Desk().publishing.mark_changed(["MUG"], at(2 + minutes / 60)) == 0, "its message comes again by itself"
+    assert Desk().publishing.mark_changed(["MUG"], at(2.5)) == 1, "nobody has tried it for so long: it is lost"
+    assert worker.later(40).work(*pending(stage)) == []
+    (row,) = stage.rows("deliveries")
+    assert (row["status"], row["attempts"], "last_error" in row) == ("SENT", 1, False)
 
 
 def test_one_figure_that_spoils_a_whole_call_is_found_and_the_others_are_told(stage: Stage, shop: Bazaar) -> None:

@@ -243,11 +243,11 @@ def test_a_buyer_who_asks_to_cancel_is_passed_on_with_the_reason() -> None:
     assert parsed(order()).cancel_requested == ""
 
 
-def test_a_buyer_who_wants_the_rest_keeps_the_order_and_what_was_asked_is_kept_with_the_person() -> None:
+def test_a_buyer_who_wants_the_rest_asks_for_the_lines_that_are_named() -> None:
     """One item taken back is no reason to cancel the others, and nobody but the seller can cancel a part at Amazon."""
     read = parsed(order(**{SECOND + "cancellation": ASKED}))
-    assert read.cancel_requested == ""
-    assert read.contact.free_text["cancel_request"] == "70112233445567: Ordered by mistake"
+    assert (read.cancel_requested, read.cancel_requested_lines) == ("Ordered by mistake", ("70112233445567",))
+    assert parsed(order(**{FIRST + "cancellation": ASKED, SECOND + "cancellation": ASKED})).cancel_requested_lines == ()
 
 
 def test_a_buyer_who_asks_for_all_that_is_left_asks_for_the_order() -> None:

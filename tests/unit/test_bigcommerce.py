@@ -307,6 +307,7 @@ def test_the_currency_is_the_one_that_the_buyer_pays_in() -> None:
         ({"consignments": {}}, "consignments", "MISSING_FIELD"),
         ({"date_created": ""}, "date_created", "MISSING_FIELD"),
         ({"date_created": "yesterday"}, "date_created", "INVALID_FIELD"),
+        ({"date_created": "Mon, 01 Jan 99999999999999999999 00:00:00 +0000"}, "date_created", "INVALID_FIELD"),
         ({"currency_code": ""}, "currency_code", "INVALID_FIELD"),
         ({"total_inc_tax": "Infinity"}, "total_inc_tax", "INVALID_FIELD"),
         ({"consignments": consigned([line_item(), line_item()])}, "line_items.id", "DUPLICATE_LINE"),

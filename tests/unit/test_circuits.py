@@ -11,6 +11,7 @@ from oms.usecases.circuits import Circuits
 from tests.integration.company import at
 
 NOW = at(1)
+PARCEL, FIGURE = "shipment", "availability.changed"
 
 
 def circuits() -> Circuits:
@@ -21,8 +22,8 @@ def after(*errors: Retryable) -> float:
     """Seconds that an account is left alone after these errors, one after the other."""
     made = circuits()
     for error in errors:
-        made.failed("etsy#main", error, NOW)
-    return made.seconds_left("etsy#main", NOW)
+        made.failed("etsy#main", PARCEL, error, NOW)
+    return made.seconds_left("etsy#main", PARCEL, NOW)
 
 
 @pytest.mark.parametrize(
@@ -44,17 +45,34 @@ def test_an_account_is_left_alone_for_as_long_as_its_answers_say(errors: tuple[R
 def test_an_account_that_answered_begins_anew_and_others_were_never_left_alone() -> None:
     made = circuits()
     for _ in range(3):
-        made.failed("etsy#main", Unavailable(), NOW)
-    assert made.seconds_left("etsy#other", NOW) == 0
-    made.worked("etsy#main")
-    assert made.seconds_left("etsy#main", NOW) == 0
-    made.failed("etsy#main", Unavailable(), NOW)
-    assert made.seconds_left("etsy#main", NOW) == 10
+        made.failed("etsy#main", PARCEL, Unavailable(), NOW)
+    assert made.seconds_left("etsy#other", PARCEL, NOW) == 0
+    made.worked("etsy#main", PARCEL)
+    assert made.seconds_left("etsy#main", PARCEL, NOW) == 0
+    made.failed("etsy#main", PARCEL, Unavailable(), NOW)
+    assert made.seconds_left("etsy#main", PARCEL, NOW) == 10
+
+
+def test_an_account_that_is_away_is_left_alone_whatever_there_is_to_tell() -> None:
+    made = circuits()
+    made.failed("etsy#main", PARCEL, Unavailable(), NOW)
+    assert made.seconds_left("etsy#main", FIGURE, NOW) == 10
+    made.worked("etsy#main", FIGURE)
+    assert made.seconds_left("etsy#main", PARCEL, NOW) == 0
+
+
+def test_a_limit_that_is_used_up_stops_only_what_it_limits() -> None:
+    made = circuits()
+    made.failed("etsy#main", PARCEL, Throttled(retry_after_seconds=120.0), NOW)
+    assert [made.seconds_left("etsy#main", kind, NOW) for kind in (PARCEL, FIGURE)] == [120, 0]
+    made.worked("etsy#main", FIGURE)
+    assert made.seconds_left("etsy#main", PARCEL, NOW) == 120
+    assert [made.seconds_to_wait("etsy#main", kind, 1, NOW) for kind in (PARCEL, FIGURE)] == [120, 10]
 
 
 def test_what_a_worker_remembers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_OPEN", 2)
     made = circuits()
     for name in "abc":
-        made.failed(name, Unavailable(), NOW)
-    assert [bool(made.seconds_left(name, NOW)) for name in "abc"] == [False, False, True]
+        made.failed(name, PARCEL, Unavailable(), NOW)
+    assert [bool(made.seconds_left(name, PARCEL, NOW)) for name in "abc"] == [False, False, True]

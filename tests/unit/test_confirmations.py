@@ -15,7 +15,16 @@ from oms.domain.backing_off import LONGEST_SECONDS, seconds_to_wait
 from oms.domain.changes import MAX_POSITIONS_PER_CHANGE
 from oms.domain.channel_messages import CancellationNotice, ShipmentNotice
 from oms.domain.confirmations import NoticeKey, notice_of, owed_by, why
-from oms.domain.errors import ChannelRefused, InvalidMessage, NotSupported
+from oms.domain.errors import (
+    ChannelRefused,
+    CredentialsRefused,
+    InvalidMessage,
+    NotFound,
+    NotSupported,
+    OmsError,
+    Throttled,
+    Unavailable,
+)
 from oms.domain.events import Event, EventType
 from oms.domain.fulfilling import apply_report
 from oms.domain.order import Fulfillment, FulfillmentLine, Order, OrderStatus, Request
@@ -108,6 +117,18 @@ def test_a_destination_that_names_no_account_is_refused(destination: str) -> Non
         confirmations.account_of(destination)
 
 
+@pytest.mark.parametrize("number", ["1Z9", ""], ids=["with one number", "without a number"])
+def test_a_parcel_that_no_number_tells_from_earlier_ones_says_what_those_hold(number: str) -> None:
+    parcels = [replace(one, tracking_number=number) for one in (parcel(1, L1=1, L2=1), parcel(3, L1=2))]
+    order = shipped_order({"L1": 6, "L2": 1}, parcels[0], parcel(2, L1=2), parcels[1])
+    first, second, third = shipment(order, 1), shipment(order, 2), shipment(order, 3)
+    assert first
+    assert second
+    assert third
+    assert first.told_before == second.told_before == ()
+    assert {line.line_id: line.quantity for line in third.told_before} == {"L1": 1}
+
+
 def test_only_the_last_of_several_parcels_completes_the_order() -> None:
     order = shipped_order({"L1": 2, "L2": 1}, parcel(1, L1=1), parcel(2, L1=1, L2=1))
     first, last = shipment(order, 1), shipment(order, 2)
@@ -149,6 +170,46 @@ def test_a_parcel_booked_in_parts_tells_of_each_part_once() -> None:
     assert first
     assert last
     assert [(units(one), one.completes) for one in (first, last)] == [({"L1": 1}, False), ({"L2": 2}, True)]
+
+
+def test_a_parcel_that_a_later_report_adds_lines_to_tells_of_them_too_whenever_it_is_told() -> None:
+    shipped = shipped_order({"L1": 1, "L2": 2}, parcel(1, L1=1, L2=2))
+    first = event(1, EventType.SHIPMENT_SHIPPED, shipment_id="P1")
+    added = event(2, EventType.SHIPMENT_SHIPPED, shipment_id="P1", lines={"L2": 2})
+    told = [shipment(replace(shipped, events=(first, added)), number) for number in (1, 2)]
+    assert [units(one) for one in told] == [{"L1": 1}, {"L2": 2}]
+    assert [one.completes for one in told if one] == [False, True]
+
+
+def test_lines_say_how_many_of_their_units_were_told_of_so_far() -> None:
+    order = shipped_order({"L1": 3}, parcel(1, L1=1), parcel(2, L1=2))
+    told = [shipment(order, number) for number in (1, 2)]
+    assert [line.so_far for one in told if one for line in one.lines] == [1, 3]
+    gone = [event(number, EventType.LINES_CANCELLED, "api", reason="X", lines={"L1": 1}) for number in (1, 2)]
+    ended = event(3, EventType.ORDER_CANCELLED, "api", reason="X")
+    cancelled = [cancellation(cancelled_order(*gone, ended, L1=3, L2=2), number) for number in (1, 2, 3)]
+    assert [[(line.quantity, line.so_far) for line in one.lines] for one in cancelled if one] == [
+        [(1, 1)],
+        [(1, 2)],
+        [(1, 3), (2, 2)],
+    ]
+
+
+def test_a_cancellation_after_the_last_parcel_completes_the_order() -> None:
+    left = event(1, EventType.SHIPMENT_SHIPPED, shipment_id="P1")
+    gone = event(2, EventType.LINES_CANCELLED, "api", reason="CUSTOMER", lines={"L1": 1})
+    order = replace(shipped_order({"L1": 2}, parcel(1, L1=1), cancelled={"L1": 1}), events=(left, gone))
+    told = cancellation(order, 2)
+    assert told
+    assert (told.whole, told.completes) == (False, True)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["nothing of it ships", "a unit is still to ship"])
+def test_a_cancellation_completes_no_order_of_which_nothing_or_not_all_has_shipped(whole: bool) -> None:
+    gone = event(1, EventType.LINES_CANCELLED, "api", reason="X", lines={"L1": 3})
+    told = cancellation(cancelled_order(gone, L1=3, L2=2 if whole else 0), 1)
+    assert told
+    assert (told.whole, told.completes) == (whole, False)
 
 
 def test_a_parcel_of_more_lines_than_one_write_holds_is_told_line_by_line_once() -> None:
@@ -219,6 +280,40 @@ def test_a_row_keeps_of_a_refusal_the_status_and_the_codes() -> None:
         "ChannelRefused 400 InvalidInput"
     )
     assert why(NotSupported("cancel it in Seller Central")) == "NotSupported: cancel it in Seller Central"
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (Unavailable("dear Ruth, Elm Street 4"), "Unavailable"),
+        (Unavailable("dear Ruth", status=503, body="dear Ruth"), "Unavailable 503"),
+        (Throttled("dear Ruth", retry_after_seconds=3.0, status="dear Ruth"), "Throttled"),
+        (CredentialsRefused("dear Ruth", status=403), "CredentialsRefused 403"),
+        (NotFound("dear Ruth"), "NotFound"),
+        (InvalidMessage("dear Ruth", field="Elm Street 4", reason="INVALID_FIELD"), "InvalidMessage INVALID_FIELD"),
+        (
+            ChannelRefused("dear Ruth", status=422, codes=("dear Ruth", "NoSuchLine")),
+            "ChannelRefused 422 REFUSED NoSuchLine",
+        ),
+    ],
+)
+def test_a_row_never_quotes_what_somebody_answered(error: OmsError, says: str) -> None:
+    assert why(error) == says
+
+
+@pytest.mark.parametrize(
+    ("reason", "says"),
+    [
+        ("INVALID,90220", "INVALID,90220"),
+        ("woocommerce_rest_product_invalid_id", "woocommerce_rest_product_invalid_id"),
+        ("400", "400"),
+        ("Ruth of Elm Street", "REFUSED"),
+        ("", "REFUSED"),
+        ("x" * 201, "REFUSED"),
+    ],
+)
+def test_a_reason_of_a_channel_is_shown_if_it_is_a_code(reason: str, says: str) -> None:
+    assert confirmations.code(reason) == says
 
 
 @given(

@@ -66,6 +66,13 @@ def test_an_order_is_read_whole() -> None:
     assert (order.method, order.cancelled_at, order.cancel_requested) == (Method.SHIP, None, "")
 
 
+@pytest.mark.parametrize(("status", "units"), [("FULFILLED", 2), ("IN_PROGRESS", 0), ("NOT_STARTED", 0)])
+def test_what_has_left_at_ebay_is_known(status: str, units: int) -> None:
+    body = order_json()
+    body["lineItems"][0]["lineItemFulfillmentStatus"] = status
+    assert parsed(body).lines[0].fulfilled_quantity == units
+
+
 def test_its_money_adds_up_to_the_cent() -> None:
     order = parsed(order_json())
     assert totals_difference(order) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from oms.channels import direct
+from oms.domain.errors import InvalidMessage
 from oms.domain.intake import totals_difference
 from oms.domain.migrated import faults
-from tools import migration_file, order_csv, seed
+from tools import migration_file, order_csv, order_report, seed
 from tools.order_csv import Entry, UnusableError
+from tools.order_report import Told
 
 EXAMPLES = seed.SEED_DATA / "imports"
 HEADER = "channel,account,channel_order_id,line.sku,line.quantity,prices_include_tax,ship_to.city,payment.method"
@@ -49,6 +52,46 @@ def test_rows_of_one_order_are_its_lines_and_say_of_the_order_what_the_first_say
 
 def test_the_same_number_on_another_channel_is_another_order() -> None:
     assert [entry.rows for entry in entries("pos,main,1,MUG,1,,,", "phone,main,1,MUG,1,,,")] == [(2,), (3,)]
+
+
+@pytest.mark.parametrize("more", [",,,BOWL,1,,,", "pos,,,BOWL,1,,,", ",,1,BOWL,1,,,", ",main,1,BOWL,1,,,"])
+def test_a_row_that_does_not_say_whose_it_is_belongs_to_the_order_above(more: str) -> None:
+    (entry,) = entries("pos,main,1,MUG,2,,,", more)
+    assert [line["sku"] for line in json.loads(entry.body)["lines"]] == ["MUG", "BOWL"]
+    assert entry.fault == ""
+
+
+@pytest.mark.parametrize("other", [",,2,BOWL,1,,,", "phone,,,BOWL,1,,,", "phone,main,1,BOWL,1,,,"])
+def test_a_row_that_names_anything_else_begins_another_order(other: str) -> None:
+    assert [entry.rows for entry in entries("pos,main,1,MUG,2,,,", other)] == [(2,), (3,)]
+
+
+def test_an_order_whose_rows_lie_apart_is_known_by_its_name() -> None:
+    apart = entries("pos,main,1,MUG,2,,,", "pos,main,2,MUG,1,,,", "pos,main,1,BOWL,1,,,")
+    assert [entry.identity for entry in apart] == [("pos", "main", "1"), ("pos", "main", "2"), ("pos", "main", "1")]
+
+
+@pytest.mark.parametrize("quantity", ["9" * 5_000, "-" * 9, "--5", "²", "1_000", "1e3", "=1+1"])
+def test_what_looks_like_a_number_and_is_none_stays_as_it_is(quantity: str) -> None:
+    (body,) = bodies(f"pos,main,1,MUG,{quantity},,,")
+    assert body["lines"] == [{"sku": "MUG", "quantity": quantity}]
+
+
+def test_a_line_of_json_nested_too_deep_is_an_order_that_can_not_be_read() -> None:
+    (entry,) = order_csv.read_json_lines(["[" * 100_000])
+    with pytest.raises(InvalidMessage) as caught:
+        direct.read(entry.body.encode())
+    assert (entry.name, caught.value.reason) == ("", "MALFORMED_JSON")
+
+
+def test_a_report_is_no_program(tmp_path: Path) -> None:
+    """Whoever opens it in a spreadsheet must not run what a file of orders calls its orders."""
+    report = [Told(2, name, "REFUSED", "line.sku", "UNKNOWN_SKU", "=cmd") for name in ("=1+1", "+1", "-1", "@a", "A-1")]
+    order_report.write(tmp_path / "report.csv", report)
+    with (tmp_path / "report.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["order"] for row in rows] == ["'=1+1", "'+1", "'-1", "'@a", "A-1"]
+    assert {row["message"] for row in rows} == {"'=cmd"}
 
 
 def test_a_field_of_a_line_is_told_with_the_row_it_stands_in() -> None:
@@ -106,6 +149,50 @@ def test_the_examples_of_open_orders_can_be_loaded() -> None:
         assert row.migrated is not None
         assert faults(row.migrated) == []
         assert totals_difference(row.migrated.incoming) == 0
+
+
+def migrated(**changes: object) -> migration_file.Row:
+    """The first open order of the examples, changed."""
+    body = json.loads(next(lines("open_orders.jsonl")))
+    (row,) = migration_file.rows([json.dumps(body | changes)])
+    return row
+
+
+MUG = {"sku": "MSG-MUG-350-SLATE", "quantity": 2, "unit_price_minor": 0}
+HERE = {"location_id": "WH-RENO", "quantity": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "reason"),
+    [
+        pytest.param({"lines": [MUG]}, "lines.0.line_id", "MISSING_FIELD", id="a line the channel would not know"),
+        pytest.param(
+            {
+                "lines": [
+                    MUG | {"line_id": "1", "allocated": [HERE | {"asked": True}]},
+                    MUG | {"line_id": "2", "allocated": [HERE]},
+                ],
+            },
+            "lines.1.allocated",
+            "ASKED_IN_PART",
+            id="a location asked for some of its units",
+        ),
+        pytest.param({"channel": "faxes"}, "channel", "UNKNOWN_CHANNEL", id="no such channel"),
+    ],
+)
+def test_an_open_order_that_would_go_wrong_later_is_refused_by_its_field(
+    changes: dict[str, object], field: str, reason: str
+) -> None:
+    row = migrated(**{"channel": "shopify", "shipments": [], **changes})
+    assert row.migrated is None
+    assert row.error
+    assert (row.error.field, row.error.reason) == (field, reason)
+
+
+def test_lines_of_our_own_orders_may_go_by_their_number() -> None:
+    row = migrated(channel="phone", shipments=[], lines=[MUG])
+    assert row.migrated
+    assert [line.line_id for line in row.migrated.incoming.lines] == ["1"]
 
 
 def test_what_an_open_order_says_of_people_is_not_in_its_digest() -> None:

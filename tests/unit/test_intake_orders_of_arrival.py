@@ -15,8 +15,8 @@ from oms.domain.changes import Context, touches
 from oms.domain.incoming import Address, Contact, IncomingLine, IncomingOrder
 from oms.domain.intake import receive
 from oms.domain.intake_rules import Version, judge_version
-from oms.domain.intake_updates import Message, update
-from oms.domain.intake_wishes import age_of, content_of
+from oms.domain.intake_updates import update
+from oms.domain.intake_wishes import Message, age_of, content_of
 from oms.domain.order import Order, Totals
 from oms.domain.progress import unallocated_units
 from tests.unit.builders import NOON, context, plan

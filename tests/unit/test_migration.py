@@ -221,6 +221,12 @@ def test_what_could_not_be_promised_is_left_to_be_routed() -> None:
             id="a download that lies somewhere",
         ),
         pytest.param(
+            old(shipped={"1": 2}, parcels=(parcel({"1": 1}), parcel({"1": 1}))),
+            "shipments.1.shipment_id",
+            "DUPLICATE_SHIPMENT",
+            id="two parcels of one name",
+        ),
+        pytest.param(
             old(incoming={"method": Method.CARRY_OUT, "sold_at_location_id": "S"}),
             "method",
             "NOT_OPEN",

@@ -18,7 +18,8 @@ from oms.domain.decisions import add_note, place_hold, release_hold, request_rev
 from oms.domain.errors import FulfillmentNotFound, IllegalTransition, NoRoute, OutOfStock, TrackingNotFound
 from oms.domain.fulfilling import apply_report
 from oms.domain.incoming import Address, FulfillmentReport, IncomingLine, IncomingOrder
-from oms.domain.intake_updates import Message, update
+from oms.domain.intake_updates import update
+from oms.domain.intake_wishes import Message
 from oms.domain.order import Hold, ShipmentStatus
 from oms.domain.progress import TERMINAL, was_released
 from oms.domain.release import may_release, release

@@ -48,6 +48,7 @@ def may_be_written(bucket: Bucket, turn: Turn) -> bool:
         pytest.param(3, 334, id="rounded up, never faster than allowed"),
         pytest.param(0.0167, 59_881, id="once a minute"),
         pytest.param(0.0000001, MAX_INTERVAL_MS, id="a rate that is next to nothing waits an hour"),
+        pytest.param(1e-320, MAX_INTERVAL_MS, id="a rate that is hardly a number"),
         pytest.param(1_000_000, 1, id="a rate without end"),
     ],
 )

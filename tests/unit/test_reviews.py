@@ -13,7 +13,8 @@ from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, OrderChange, touches
 from oms.domain.decisions import MAX_QUEUE_ROWS_LEFT, request_review, resolve_review
 from oms.domain.fulfilling import apply_report
 from oms.domain.incoming import Contact, IncomingLine, IncomingOrder
-from oms.domain.intake_updates import Message, update
+from oms.domain.intake_updates import update
+from oms.domain.intake_wishes import Message
 from oms.domain.order import Component, Line, Order, Totals, WaitingFor
 from tests.unit.builders import NOON, context, line, plan, received, report
 

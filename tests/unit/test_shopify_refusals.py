@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oms.channels import envelopes, shopify
+from oms.channels import envelopes, message_fields, shopify
 from oms.domain.errors import InvalidMessage, InvalidOrder
 from oms.domain.incoming import IncomingOrder
 from oms.domain.order import MAX_LINES
@@ -145,7 +145,7 @@ def test_text_that_came_as_base64_is_read_all_the_same() -> None:
 
 
 def test_a_body_above_the_bound_is_too_large() -> None:
-    assert refusal(" " * (shopify.MAX_BODY_BYTES + 1)).reason == "TOO_LARGE"
+    assert refusal(" " * (message_fields.MAX_BODY_BYTES + 1)).reason == "TOO_LARGE"
 
 
 def test_no_refusal_repeats_what_a_person_wrote() -> None:

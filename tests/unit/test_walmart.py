@@ -70,6 +70,13 @@ def test_an_order_is_read_whole() -> None:
     assert not order.cancel_requested
 
 
+def test_what_has_left_at_walmart_is_known() -> None:
+    body = with_statuses(order_json(), ("Shipped", 1), ("Acknowledged", 1))
+    body = with_statuses(body, ("Delivered", 1), line=1)
+    assert [line.fulfilled_quantity for line in parsed(body).lines] == [1, 1]
+    assert [line.fulfilled_quantity for line in parsed(order_json()).lines] == [0, 0]
+
+
 def test_its_money_adds_up_to_the_cent_though_a_line_does_not_divide_by_its_units() -> None:
     order = parsed(order_json())
     assert totals_difference(order) == 0
@@ -119,6 +126,13 @@ def test_a_customer_who_wants_to_cancel_is_heard(flag: object, asked: bool) -> N
     body = order_json()
     line_of(body)["intentToCancel"] = flag
     assert bool(parsed(body).cancel_requested) is asked
+
+
+def test_a_customer_who_wants_the_other_lines_names_the_one_to_cancel() -> None:
+    body = order_json()
+    first = line_of(body)
+    first["intentToCancel"] = "true"
+    assert parsed(body).cancel_requested_lines == ((first["lineNumber"],) if len(parsed(body).lines) > 1 else ())
 
 
 def test_a_wish_to_cancel_what_has_left_is_none() -> None:

@@ -105,7 +105,8 @@ class Fulfillment:
 
 @dataclass
 class Shop:
-    """One order, one location, and items by sku. `interfere` runs before each mutation, as somebody else would."""
+    """One order, one location, and items by sku. `interfere` runs before each mutation, as somebody else would.
+    `refuses`: no fulfillment is made or cancelled, for no reason that can be seen."""
 
     fulfillment_orders: list[FulfillmentOrder] = field(default_factory=list)
     fulfillments: list[Fulfillment] = field(default_factory=list)
@@ -115,6 +116,7 @@ class Shop:
     variants: dict[str, str] = field(default_factory=dict)
     stocked: dict[str, int] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
+    refuses: bool = False
     interfere: Callable[[], None] = lambda: None
 
     def __call__(self, asked: Asked) -> Reply:
@@ -165,7 +167,7 @@ class Shop:
                 taken.append((order, line_id, part["quantity"]))
         closed = any(order.status not in ("OPEN", "IN_PROGRESS") for order, _, _ in taken)
         short = any(order.units[line_id] < quantity for order, line_id, quantity in taken)
-        if closed or short or len({order.location for order, _, _ in taken}) != 1:
+        if self.refuses or closed or short or len({order.location for order, _, _ in taken}) != 1:
             return {"fulfillment": None, "userErrors": [{"field": ["fulfillment"], "message": "Nadia's order"}]}
         for order, line_id, quantity in taken:
             order.units[line_id] -= quantity
@@ -183,6 +185,8 @@ class Shop:
 
     def _withdraw(self, _: Any, id: str) -> dict[str, Any]:  # noqa: A002 - Shopify's name
         gone = next(one for one in self.fulfillments if one.gid == id)
+        if self.refuses:
+            return {"fulfillment": None, "userErrors": [{"field": ["id"], "message": "Nadia's order"}]}
         gone.status = "CANCELLED"
         self.fulfillment_orders[0].units.update(gone.units)
         self.fulfillment_orders[0].status = "OPEN"

@@ -35,7 +35,8 @@ PENDING = {
 
 
 def told(minute: int, **changes: Any) -> IncomingOrder:
-    body = order(**{**SKUS, "lastUpdatedTime": f"2026-11-22T17:{minute:02d}:00Z", **changes})
+    times = {"createdTime": "2026-03-02T10:00:00Z", "lastUpdatedTime": f"2026-03-02T11:{minute:02d}:00Z"}
+    body = order(**{**SKUS, **times, **changes})
     read = amazon.parse(fetched(body))
     assert isinstance(read, IncomingOrder)
     return read

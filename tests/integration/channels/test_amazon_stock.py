@@ -53,7 +53,7 @@ def test_figures_that_amazon_does_not_take_come_back_with_its_codes() -> None:
     with amazon_with({LISTINGS: replies}) as (_, api):
         refused = amazon.publish(api, figures(1, 2, 3, 4, 5))
     assert refused == {
-        "MSG 0/A": "INVALID 90220",
+        "MSG 0/A": "INVALID,90220",
         "MSG 2/A": "InvalidInput",
         "MSG 3/A": "NOT_LISTED",
         "MSG 4/A": "REFUSED_400",

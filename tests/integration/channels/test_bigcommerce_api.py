@@ -16,6 +16,7 @@ from oms.domain.channel_messages import CancellationNotice, NoticeLine, PulledOr
 from oms.domain.errors import ChannelRefused, CredentialsRefused, NotFound, NotSupported, Throttled, Unavailable
 from oms.domain.incoming import Envelope, IncomingOrder
 from oms.domain.listings import AvailabilityMessage
+from oms.runtime.http import MAX_ANSWER_BYTES
 from tests.scripted_server import NOON, Asked, Reply, ScriptedServer, account_api
 from tests.unit.bigcommerce_bodies import big_order
 from tests.vendor_api import described, served
@@ -93,6 +94,16 @@ def test_a_pull_of_1_000_orders_brings_each_and_costs_21_calls() -> None:
         found = [one.channel_order_id for one in pulled(store_api(server.url))]
         assert len(server.asked) == 21
     assert found == [str(number) for number in range(1, 1_001)]
+
+
+def test_orders_too_large_for_one_answer_are_asked_for_fewer_at_a_time() -> None:
+    large = "x" * (MAX_ANSWER_BYTES // 10)
+    store = Store([changed(number, number) | {"customer_message": large} for number in range(1, 18)])
+    with ScriptedServer({"/v2/orders": store}) as server:
+        found = [one.channel_order_id for one in pulled(store_api(server.url))]
+        sizes = [asked.query["limit"] for asked in server.asked]
+    assert found == [str(number) for number in range(1, 18)]
+    assert sizes == ["50", "5", "50", "5", "50"]
 
 
 def test_a_window_without_orders_is_empty() -> None:
@@ -264,10 +275,33 @@ def test_parcels_whose_ids_begin_alike_are_told_apart() -> None:
 
 def test_a_parcel_is_found_beyond_the_first_page_of_shipments() -> None:
     shipments = Shipments()
-    shipments.kept = [{"id": number, "comments": f"parcel {number}"} for number in range(260)]
+    items = [{"order_product_id": line.line_id, "quantity": line.quantity} for line in shipment().lines]
+    shipments.kept = [{"id": number, "comments": f"parcel {number}", "items": items} for number in range(260)]
     with ScriptedServer({SHIPMENTS: shipments, PRODUCTS: products_of_the_order()}) as server:
         bigcommerce.confirm_shipment(store_api(server.url), shipment(shipment_id="255"))
     assert len(shipments.kept) == 260
+
+
+def test_a_parcel_that_is_told_in_parts_is_told_whole() -> None:
+    shipments = Shipments()
+    others = (NoticeLine(line_id="903", sku="BOWL", quantity=1),)
+    products = Reply(body=[{"id": number, "order_address_id": 61} for number in (902, 903)])
+    with ScriptedServer({SHIPMENTS: shipments, PRODUCTS: products}) as server:
+        for lines in (shipment().lines, others, shipment().lines, others):
+            bigcommerce.confirm_shipment(store_api(server.url), shipment(lines=lines))
+    assert [[item["order_product_id"] for item in one["items"]] for one in shipments.kept] == [[902], [903]]
+
+
+def test_a_parcel_that_another_worker_tells_at_the_same_time_is_no_refusal() -> None:
+    shipments = Shipments()
+
+    def first_told_by_another(asked: Asked) -> Reply:
+        reply = shipments(asked)
+        return Reply(400, [{"status": 400, "message": "nothing left"}]) if asked.method == "POST" else reply
+
+    with ScriptedServer({SHIPMENTS: first_told_by_another, PRODUCTS: products_of_the_order()}) as server:
+        bigcommerce.confirm_shipment(store_api(server.url), shipment())
+    assert len(shipments.kept) == 1
 
 
 def test_a_carrier_that_bigcommerce_does_not_know_is_named_in_words() -> None:
@@ -279,8 +313,8 @@ def test_a_carrier_that_bigcommerce_does_not_know_is_named_in_words() -> None:
     assert len(kept["tracking_number"]) == 50
 
 
-def test_a_parcel_of_lines_that_the_store_does_not_list_waits() -> None:
-    with ScriptedServer({SHIPMENTS: Shipments(), PRODUCTS: Reply(body=[])}) as server, pytest.raises(Unavailable):
+def test_a_parcel_of_lines_that_the_store_does_not_list_is_for_a_person() -> None:
+    with ScriptedServer({SHIPMENTS: Shipments(), PRODUCTS: Reply(body=[])}) as server, pytest.raises(ChannelRefused):
         bigcommerce.confirm_shipment(store_api(server.url), shipment())
 
 

@@ -207,7 +207,9 @@ def test_who_never_gets_a_turn_gives_up() -> None:
         pytest.param(Reply(404), NotFound, 1, id="no such thing"),
         pytest.param(Reply(400), ChannelRefused, 1, id="refused"),
         pytest.param(Reply(301, headers={"location": "https://elsewhere.example"}), ChannelRefused, 1, id="moved"),
+        pytest.param(Reply(402), Unavailable, 1, id="the shop has not paid"),
         pytest.param(Reply(408), Unavailable, 1, id="took too long there"),
+        pytest.param(Reply(423), Unavailable, 1, id="the shop is locked"),
         pytest.param(Reply(500), Unavailable, 1, id="broken there"),
         pytest.param(Reply(503), Unavailable, 3, id="busy there, asked again"),
         pytest.param(Reply(503, headers={"retry-after": "20"}), Unavailable, 1, id="busy there, and says until when"),
@@ -247,9 +249,17 @@ def test_codes_are_looked_for_so_deep_and_no_deeper() -> None:
         nested = {"inner": nested, "code": "SHALLOW"}
     assert error_codes(HttpAnswer(400, {}, json.dumps(nested).encode())) == ("SHALLOW",)
     assert error_codes(HttpAnswer(400, {}, b"\xff<html>")) == ()
+    assert error_codes(HttpAnswer(400, {}, b"[" * 200_000)) == ()
 
 
-@pytest.mark.parametrize("body", [b"<html>Ada Example</html>", b"\xff\xfe", b""])
+def test_neither_keys_nor_tokens_show_where_an_account_is_written_down() -> None:
+    with ScriptedServer({"/token": Reply(body={"token": "secret-token"}), "/orders": Reply(body={})}) as server:
+        api = api_of(server, "secret-key")
+        api.call("GET", f"{server.url}/orders", limit=ORDERS, headers=token_of)
+    assert "secret" not in repr(api) + repr(AccessToken("secret-token", 60))
+
+
+@pytest.mark.parametrize("body", [b"<html>Ada Example</html>", b"\xff\xfe", b"", b"[" * 200_000, b"1" * 5_000])
 def test_an_answer_that_is_no_json_comes_from_somebody_else_and_is_not_quoted(body: bytes) -> None:
     with ScriptedServer({"/orders": Reply(body=body)}) as server:
         answer = get(api_of(server))

@@ -32,15 +32,20 @@ from tests.scripted_server import Asked, Reply, ScriptedServer, in_order
 class Parcels:
     """What eBay knows of an order's parcels. `refuses`: it takes none; `has_it`: another worker told it meanwhile."""
 
-    def __init__(self, *tracking_numbers: str, refuses: bool = False, has_it: str = "") -> None:
+    def __init__(self, *tracking_numbers: str, refuses: bool = False, has_it: str = "", lists: bool = False) -> None:
         self.known = list(tracking_numbers)
         self.told: list[Any] = []
-        self.refuses, self.has_it = refuses, has_it
+        self.refuses, self.has_it, self.lists = refuses, has_it, lists
 
     def __call__(self, asked: Asked) -> Reply:
         if asked.method == "GET":
             found = [{"fulfillmentId": one, "shipmentTrackingNumber": one} for one in self.known if one != "999"]
             found += [{"fulfillmentId": "999", **one} for one in self.told if "trackingNumber" not in one]
+            if self.lists:
+                found = [
+                    {"shipmentTrackingNumber": one.get("trackingNumber"), "lineItems": one["lineItems"]}
+                    for one in self.told
+                ]
             return Reply(200, {"fulfillments": found, "total": len(found)})
         self.told.append(asked.json)
         if self.refuses:
@@ -83,6 +88,29 @@ def test_a_parcel_without_a_tracking_number_is_known_again_by_what_is_in_it() ->
             ebay.confirm_shipment(api, notice)
     assert [one["lineItems"][0]["lineItemId"] for one in parcels.told] == ["10001", "10002"]
     assert "shippingCarrierCode" not in parcels.told[0]
+
+
+def of(line_id: str, so_far: int) -> tuple[NoticeLine, ...]:
+    return (NoticeLine(line_id=line_id, sku="MUG-1", quantity=1, so_far=so_far),)
+
+
+def test_two_parcels_without_a_tracking_number_that_hold_the_same_are_both_told_once() -> None:
+    parcels = Parcels()
+    first, second = (shipment(tracking_number="", lines=of("10001", units)) for units in (1, 2))
+    with ScriptedServer({TOKEN_PATH: TOKEN, PARCELS_PATH: parcels}) as server:
+        api = account(server)
+        for notice in (first, first, second, second):
+            ebay.confirm_shipment(api, notice)
+    assert len(parcels.told) == 2
+
+
+def test_lines_that_a_known_parcel_got_later_are_told_once() -> None:
+    parcels = Parcels(lists=True)
+    with ScriptedServer({TOKEN_PATH: TOKEN, PARCELS_PATH: parcels}) as server:
+        api = account(server)
+        for line_id in ("10001", "10001", "10002", "10002"):
+            ebay.confirm_shipment(api, shipment(lines=of(line_id, 1)))
+    assert [one["lineItems"][0]["lineItemId"] for one in parcels.told] == ["10001", "10002"]
 
 
 def test_the_rest_of_a_line_is_told_in_its_own_parcel() -> None:
@@ -130,7 +158,7 @@ def test_figures_are_told_in_one_call_and_refusals_are_named() -> None:
     with ScriptedServer({TOKEN_PATH: TOKEN, STOCK_PATH: answered(A=200, B=404, C=500)}) as server:
         refused = ebay.publish(account(server), [figure("A"), figure("B"), figure("C"), figure("D")])
         (told,) = server.of(STOCK_PATH)
-    assert refused == {"B": "25710", "C": "25710", "D": "500"}
+    assert refused == {"B": "25710", "C": "", "D": ""}, "what eBay could not say of comes again"
     assert told.json["requests"][0] == {"sku": "A", "shipToLocationAvailability": {"quantity": 7}}
 
 

@@ -131,6 +131,12 @@ def test_figures_are_written_into_the_whole_inventory_of_their_listing() -> None
     assert [written[name] for name in ("price_on_property", "quantity_on_property", "sku_on_property")] == [[200]] * 3
 
 
+def test_no_more_is_told_than_etsy_takes() -> None:
+    inventory = Inventory(sample("inventory.json"))
+    refused, _ = told(inventory, figure(BLUE, 5_000), figure(RED, 999))
+    assert (refused, inventory.quantities()) == ({}, [999, 999])
+
+
 def test_several_figures_of_a_listing_are_written_at_once_and_told_again_not_at_all() -> None:
     inventory = Inventory(sample("inventory.json"))
     told(inventory, figure(BLUE, 9), figure(RED, 0))

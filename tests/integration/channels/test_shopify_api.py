@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,6 +15,7 @@ from oms.channels.shopify_models import ShopifyOrder
 from oms.domain.channel_messages import Window
 from oms.domain.errors import ChannelRefused, CredentialsRefused, NotFound, Throttled, Unavailable
 from oms.domain.incoming import Envelope, IncomingOrder
+from oms.runtime.http import MAX_ANSWER_BYTES
 from tests.integration.channels.shopify_shop import GRAPHQL_PATH, LOCATION_ID
 from tests.scripted_server import Asked, OpenLimits, Reply, ScriptedServer, account_api, in_order
 
@@ -152,9 +153,29 @@ def test_a_window_takes_its_first_moment_and_leaves_its_last_to_the_next() -> No
     assert [order.channel_order_id for order in page.orders] == ["1", "2"]
 
 
+def test_orders_too_large_for_one_answer_are_asked_for_fewer_at_a_time() -> None:
+    large = {"note": "x" * (MAX_ANSWER_BYTES // 15)}
+    orders = [sample(id=number, updated_at=SINCE.isoformat(), **large) for number in range(1, 26)]
+
+    def shop(asked: Asked) -> Reply:
+        return cast(Reply, paged(orders, int(asked.query["limit"]))(asked))
+
+    with ScriptedServer({ORDERS_PATH: shop}) as server:
+        api, token, seen = account(server), None, []
+        for _ in range(10):
+            page = shopify.pull(api, WINDOW, token)
+            seen += [order.channel_order_id for order in page.orders]
+            token = page.next_token
+            if token is None:
+                break
+        sizes = [asked.query["limit"] for asked in server.asked]
+    assert seen == [str(number) for number in range(1, 26)]
+    assert sizes == ["100", "10", "100", "10", "100"]
+
+
 def test_a_thousand_orders_cost_ten_calls() -> None:
     orders = [sample("shop_redact", id=number, updated_at=SINCE.isoformat()) for number in range(1, 1001)]
-    with ScriptedServer({ORDERS_PATH: paged(orders, shopify_reading.PAGE_SIZE)}) as server:
+    with ScriptedServer({ORDERS_PATH: paged(orders, shopify_reading.PAGE_SIZES[0])}) as server:
         api, token, seen = account(server), None, 0
         for _ in range(20):
             page = shopify.pull(api, WINDOW, token)

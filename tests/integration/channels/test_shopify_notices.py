@@ -16,7 +16,7 @@ from oms.channels.client import ChannelApi
 from oms.domain.channel_messages import CancellationNotice, NoticeLine, ShipmentNotice
 from oms.domain.errors import ChannelRefused, NotFound, NotSupported, Unavailable
 from tests.integration.channels.shopify_shop import GRAPHQL_PATH, ORDER_ID, Fulfillment, FulfillmentOrder, Shop
-from tests.scripted_server import Reply, ScriptedServer, account_api
+from tests.scripted_server import Asked, Reply, ScriptedServer, account_api
 
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SECOND_LOCATION = "gid://shopify/Location/71000002"
@@ -156,12 +156,31 @@ def test_a_fulfillment_that_was_cancelled_there_does_not_count_as_told() -> None
     assert len(shop.fulfillments) == 2
 
 
-def test_a_parcel_without_a_number_is_told_until_nothing_of_its_lines_is_left() -> None:
-    shop = Shop([to_fulfill({"11": 2})])
+@pytest.mark.parametrize("number", ["", "1Z999"], ids=["without a number", "with one number"])
+def test_two_parcels_that_no_number_tells_apart_are_two_however_often_they_are_told(number: str) -> None:
+    first = shipment({"11": 2}, tracking_number=number)
+    second = replace(first, told_before=first.lines)
+    shop = Shop([to_fulfill({"11": 7})])
+    with selling(shop) as api:
+        for notice in (first, first, second, second, first):
+            shopify.confirm_shipment(api, notice)
+    assert shop.shipped() == [(number, {"11": 2}), (number, {"11": 2})]
+
+
+def test_a_parcel_without_a_number_that_somebody_fulfilled_there_is_told_already() -> None:
+    by_hand = Fulfillment(number=1, units=Counter({"11": 2}), tracking={})
+    shop = Shop([to_fulfill({"11": 3})], [by_hand])
+    with selling(shop) as api:
+        shopify.confirm_shipment(api, shipment({"11": 2}, tracking_number=""))
+    assert shop.shipped() == [("", {"11": 2})]
+
+
+def test_blanks_around_a_number_do_not_make_it_another() -> None:
+    shop = Shop([to_fulfill({"11": 5})])
     with selling(shop) as api:
         for _ in range(2):
-            shopify.confirm_shipment(api, shipment({"11": 2}, tracking_number=""))
-    assert shop.shipped() == [("", {"11": 2})]
+            shopify.confirm_shipment(api, shipment({"11": 2}, tracking_number=" 1Z999\n"))
+    assert shop.shipped() == [("1Z999", {"11": 2})]
 
 
 def test_a_parcel_that_another_worker_tells_at_the_same_time_is_told_once() -> None:
@@ -197,12 +216,93 @@ def test_of_a_parcel_that_two_workers_told_in_the_same_moment_the_older_fulfillm
 
 
 def test_a_refusal_is_told_without_what_shopify_wrote() -> None:
-    shop = Shop([to_fulfill({"11": 2})])
-    shop.interfere = lambda: setattr(shop.fulfillment_orders[0], "status", "ON_HOLD")
+    shop = Shop([to_fulfill({"11": 2})], refuses=True)
     with selling(shop) as api, pytest.raises(ChannelRefused) as caught:
         shopify.confirm_shipment(api, shipment({"11": 2}))
     assert caught.value.codes == ("fulfillment",)
     assert "Nadia" not in f"{caught.value} {caught.value.details}"
+
+
+def test_units_that_are_held_back_just_as_they_are_told_are_refused_with_their_status() -> None:
+    shop = Shop([to_fulfill({"11": 2})])
+    shop.interfere = lambda: setattr(shop.fulfillment_orders[0], "status", "ON_HOLD")
+    with selling(shop) as api, pytest.raises(ChannelRefused) as caught:
+        shopify.confirm_shipment(api, shipment({"11": 2}))
+    assert caught.value.codes == ("ON_HOLD",)
+
+
+def test_units_that_somebody_moves_to_another_location_as_they_are_told_are_told_there() -> None:
+    shop = Shop([to_fulfill({"11": 2})])
+
+    def moved() -> None:
+        if len(shop.fulfillment_orders) == 1:
+            shop.fulfillment_orders[0].status = "CLOSED"
+            shop.fulfillment_orders.append(to_fulfill({"11": 2}, 2, location=SECOND_LOCATION))
+            shop.fulfillment_orders[0].units.clear()
+
+    shop.interfere = moved
+    with selling(shop) as api:
+        shopify.confirm_shipment(api, shipment({"11": 2}))
+    assert shop.shipped() == [("1Z999", {"11": 2})]
+
+
+def test_an_order_that_is_another_each_time_comes_again_later() -> None:
+    shop = Shop([to_fulfill({"11": 2})])
+
+    def moved() -> None:
+        shop.fulfillment_orders[0].units.clear()
+        shop.fulfillment_orders.insert(0, to_fulfill({"11": 2}, len(shop.fulfillment_orders) + 1))
+
+    shop.interfere = moved
+    with selling(shop) as api, pytest.raises(Unavailable):
+        shopify.confirm_shipment(api, shipment({"11": 2}))
+    assert shop.shipped() == []
+
+
+def test_a_parcel_that_another_worker_has_told_in_half_is_told_to_its_end() -> None:
+    shop = Shop([to_fulfill({"11": 2}), to_fulfill({"12": 1}, 2, location=SECOND_LOCATION)])
+    shop.interfere = lambda: _told_by_another(shop, {"11": 2}) if not shop.fulfillments else None
+    with selling(shop) as api:
+        shopify.confirm_shipment(api, shipment({"11": 2, "12": 1}))
+    assert shop.shipped() == [("1Z999", {"11": 2}), ("1Z999", {"12": 1})]
+
+
+def test_a_parcel_that_another_worker_tells_while_we_look_is_no_refusal() -> None:
+    shop = Shop([to_fulfill({"11": 2})])
+
+    def after_our_first_look(asked: Asked) -> Reply:
+        reply = shop(asked)
+        if not shop.fulfillments:
+            _told_by_another(shop, {"11": 2})
+        return reply
+
+    with ScriptedServer({GRAPHQL_PATH: after_our_first_look}) as server:
+        shopify.confirm_shipment(account_api("shopify", server.url, [{"access_token": "t"}]), shipment({"11": 2}))
+    assert shop.shipped() == [("1Z999", {"11": 2})]
+
+
+def _told_by_another(shop: Shop, units: dict[str, int]) -> None:
+    shop.fulfillment_orders[0].units.subtract(units)
+    shop.fulfillments.append(Fulfillment(number=1, units=Counter(units), tracking={"number": "1Z999"}))
+
+
+def test_a_parcel_told_double_that_can_not_be_taken_back_is_for_a_person() -> None:
+    shop = Shop([to_fulfill({"11": 9})])
+
+    def told_by_another() -> None:
+        if not shop.fulfillments:
+            _told_by_another(shop, {"11": 2})
+
+    def no_taking_back(asked: Asked) -> Reply:
+        shop.refuses = "fulfillmentCancel" in asked.json["query"]
+        return shop(asked)
+
+    shop.interfere = told_by_another
+    with (
+        ScriptedServer({GRAPHQL_PATH: no_taking_back}) as server,
+        pytest.raises(NotSupported, match="cancel the later"),
+    ):
+        shopify.confirm_shipment(account_api("shopify", server.url, [{"access_token": "t"}]), shipment({"11": 2}))
 
 
 def test_an_order_that_shopify_does_not_have_is_not_found() -> None:

@@ -13,7 +13,7 @@ from oms.channels.client import ChannelApi
 from oms.domain.errors import ChannelRefused, NotSupported, Unavailable
 from oms.domain.listings import AvailabilityMessage
 from tests.integration.channels.shopify_shop import GRAPHQL_PATH, LOCATION_ID, Shop
-from tests.scripted_server import Reply, Script, ScriptedServer, account_api, in_order
+from tests.scripted_server import Asked, Reply, Script, ScriptedServer, account_api, in_order
 
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -196,6 +196,26 @@ def test_an_objection_to_all_of_it_is_an_error_and_a_busy_shop_is_tried_again(
             shopify.publish(api, [message("MUG", 1)])
     if isinstance(caught.value, ChannelRefused):
         assert caught.value.codes == (code,)
+
+
+def test_a_shop_that_names_one_wrong_row_at_a_time_is_told_fewer_at_once() -> None:
+    shop = stocking(**{f"S{number}": 0 for number in range(9)})
+    shop.stocked.clear()
+
+    def names_one(asked: Asked) -> Reply:
+        reply = shop(asked)
+        told = reply.body["data"].get("inventorySetQuantities")
+        return Reply(
+            200, {"data": {"inventorySetQuantities": {"userErrors": told["userErrors"][:1]}}} if told else reply.body
+        )
+
+    with ScriptedServer({GRAPHQL_PATH: names_one}) as server:
+        api = account_api("shopify", server.url, [{"access_token": "t"}], {"location_id": LOCATION_ID})
+        with pytest.raises(ChannelRefused) as caught:
+            shopify.publish(api, [message(f"S{number}", 1) for number in range(9)])
+        assert caught.value.codes == ("TOO_MANY_REFUSED",)
+        few = [message(f"S{number}", 1) for number in range(2)]
+        assert shopify.publish(api, few) == dict.fromkeys(("S0", "S1"), "ITEM_NOT_STOCKED_AT_LOCATION")
 
 
 def test_without_a_location_a_person_is_told_what_to_set() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from oms.channels import envelopes, walmart
 from oms.channels.client import ChannelApi
+from oms.domain.channel_messages import Window
 from oms.domain.errors import CredentialsRefused, InvalidMessage, NotFound, Throttled, Unavailable
 from oms.domain.incoming import Envelope
 from tests.integration.channels.walmart_seller import ORDER_ID, ORDER_PATH, SINCE, TOKEN, WINDOW, account, order
@@ -42,6 +43,31 @@ def test_a_window_is_read_page_by_page_to_its_end() -> None:
         "limit": "200",
     }
     assert asked[1].query["soIndex"] == "2"
+
+
+def test_an_order_that_its_buyer_wants_to_cancel_counts_as_changed_though_no_time_in_it_says_so() -> None:
+    old, wished, fresh = (order(purchaseOrderId=str(number)) for number in range(3))
+    for one in (old, wished):
+        one["orderDate"] = 1
+        for line in one["orderLines"]["orderLine"]:
+            line["statusDate"] = 1
+    wished["orderLines"]["orderLine"][1]["intentToCancel"] = "true"
+    fresh["orderLines"]["orderLine"][1]["intentToCancel"] = "true"
+    with ScriptedServer({"/v3/token": TOKEN, "/v3/orders": page(old, wished, fresh)}) as server:
+        found = walmart.pull(account(server), WINDOW, None)
+    assert [one.updated_at for one in found.orders] == [
+        datetime(1970, 1, 1, tzinfo=UTC),
+        WINDOW.since,
+        datetime(2026, 11, 23, 13, 5, tzinfo=UTC),
+    ]
+
+
+def test_an_old_window_asks_for_no_orders_that_are_too_old_to_be_asked_for() -> None:
+    past = Window(since=SINCE - timedelta(days=20), until=SINCE - timedelta(days=19))
+    with ScriptedServer({"/v3/token": TOKEN, "/v3/orders": Reply(404)}) as server:
+        walmart.pull(account(server), past, None)
+        (asked,) = server.of("/v3/orders")
+    assert asked.query["createdStartDate"] == "2026-05-28T12:00:00Z"
 
 
 class Orders:

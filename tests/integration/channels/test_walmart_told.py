@@ -180,6 +180,32 @@ def test_units_that_are_cancelled_already_are_not_cancelled_again(whole: bool) -
     assert told == []
 
 
+@pytest.mark.parametrize(
+    ("cancelled", "so_far", "told_units"),
+    [
+        pytest.param(0, 1, "1", id="the first unit"),
+        pytest.param(1, 1, None, id="the first unit, told before"),
+        pytest.param(1, 2, "1", id="the second unit, after the first was told"),
+        pytest.param(2, 2, None, id="the second unit, told before"),
+        pytest.param(0, 2, "2", id="the second unit, before the first was told"),
+    ],
+)
+def test_units_cancelled_one_after_the_other_are_each_told_once(
+    cancelled: int, so_far: int, told_units: str | None
+) -> None:
+    notice = cancellation()
+    notice = replace(notice, lines=(replace(notice.lines[0], so_far=so_far),))
+    statuses = [status("Acknowledged", 3 - cancelled), *([status("Cancelled", cancelled)] if cancelled else [])]
+    found = order_in(*statuses)
+    found["orderLines"]["orderLine"][0]["orderLineQuantity"]["amount"] = "3"
+    routes, told = _walmart(found)
+    with ScriptedServer(routes) as server:
+        walmart.confirm_cancellation(account(server), notice)
+    lines = [one for _, body in told for one in body["orderCancellation"]["orderLines"]["orderLine"]]
+    units = [one["orderLineStatuses"]["orderLineStatus"][0]["statusQuantity"]["amount"] for one in lines]
+    assert units == ([told_units] if told_units else [])
+
+
 def test_a_parcel_without_a_tracking_number_is_a_persons_work() -> None:
     with ScriptedServer({"/v3/token": TOKEN}) as server, pytest.raises(NotSupported, match="Seller Center"):
         walmart.confirm_shipment(account(server), shipment(tracking_number=""))

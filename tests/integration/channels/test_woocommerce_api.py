@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import html
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from oms.domain.channel_messages import CancellationNotice, NoticeLine, PulledOr
 from oms.domain.errors import ChannelRefused, CredentialsRefused, NotFound, NotSupported, Throttled, Unavailable
 from oms.domain.incoming import Envelope, IncomingOrder
 from oms.domain.listings import AvailabilityMessage
+from oms.runtime.http import MAX_ANSWER_BYTES
 from tests.scripted_server import NOON, Asked, Reply, ScriptedServer, account_api, in_order
 from tests.unit.woocommerce_bodies import fixture, simple_order, woo_order
 
@@ -97,6 +99,22 @@ def test_a_pull_of_1_000_orders_brings_each_and_costs_21_calls_and_one_for_the_b
         calls = len(server.asked)
     assert found == {str(number) for number in range(1, 1_001)}
     assert calls == 22
+
+
+def test_orders_too_large_for_one_answer_are_listed_by_their_ids_and_fetched() -> None:
+    large = [{"id": 1, "key": "_invoice", "value": "x" * (MAX_ANSWER_BYTES // 40)}]
+    shop = Shop([changed(number, number, meta_data=large) for number in range(1, 61)])
+
+    def with_fields(asked: Asked) -> Reply:
+        names, reply = asked.query.get("_fields"), shop(asked)
+        thin = [{name: order[name] for name in names.split(",")} for order in reply.body] if names else reply.body
+        return Reply(body=thin)
+
+    with ScriptedServer({f"{ROOT}/orders": with_fields}) as server:
+        found = pulled(shop_api(server))
+    assert {one.channel_order_id for one in found} == {str(number) for number in range(1, 61)}
+    assert [one.body is None for one in found[:50]] == [True] * 50
+    assert found[-1].body
 
 
 def test_orders_that_all_changed_in_one_second_are_paged_through() -> None:
@@ -227,7 +245,7 @@ def test_without_keys_nobody_is_asked() -> None:
 
 
 class OneOrder:
-    """An order of a shop that keeps what it is told: notes, meta data, status."""
+    """An order of a shop that keeps what it is told: notes (as HTML, like WordPress), meta data, status."""
 
     def __init__(self, **facts: Any) -> None:
         self.order = woo_order(**facts)
@@ -236,7 +254,7 @@ class OneOrder:
     def __call__(self, asked: Asked) -> Reply:
         if asked.path.endswith("/notes"):
             if asked.method == "POST":
-                self.notes.append(asked.json)
+                self.notes.append(asked.json | {"note": html.escape(asked.json["note"], quote=False)})
                 return Reply(201, asked.json)
             return Reply(body=self.notes)
         if asked.method == "PUT":
@@ -324,6 +342,14 @@ def test_parcels_whose_ids_begin_alike_are_told_apart() -> None:
     assert len(shop.notes) == 2
 
 
+def test_a_parcel_whose_id_is_written_otherwise_in_html_is_noted_once() -> None:
+    shop = OneOrder()
+    with ScriptedServer({f"{ROOT}/orders/48213": shop}) as server:
+        for _ in range(2):
+            woocommerce.confirm_shipment(shop_api(server), shipment(shipment_id="P&1"))
+    assert len(shop.notes) == 1
+
+
 def test_a_parcel_told_again_after_half_of_it_arrived_is_completed() -> None:
     shop = OneOrder()
     lost = in_order(Reply(body=shop.order), Reply(hangs_up=True))
@@ -365,6 +391,20 @@ def test_what_needs_a_refund_is_noted_once_and_left_to_a_person(status: str, who
     (note,) = shop.notes
     assert "1 x MUG-BLUE" in note["note"]
     assert (note["customer_note"], shop.order["status"]) == (False, status)
+
+
+@pytest.mark.parametrize(
+    ("status", "then"),
+    [("processing", "completed"), ("on-hold", "completed"), ("completed", "completed"), ("refunded", "refunded")],
+)
+def test_units_that_will_not_ship_after_the_last_parcel_complete_the_order(status: str, then: str) -> None:
+    shop = OneOrder(status=status)
+    with ScriptedServer({f"{ROOT}/orders/48213": shop}) as server:
+        for _ in range(2):
+            with pytest.raises(NotSupported):
+                woocommerce.confirm_cancellation(shop_api(server), cancellation(whole=False, completes=True))
+        assert len(server.of(ROOT, "PUT")) == (status != then)
+    assert (shop.order["status"], len(shop.notes)) == (then, 1)
 
 
 def figure(channel_sku: str, quantity: int) -> AvailabilityMessage:

@@ -10,10 +10,10 @@ import pytest
 from oms.domain import handover
 from oms.domain.catalog import Product
 from oms.domain.lifecycle import Answer
-from oms.domain.order import Method, OrderStatus, WaitingFor
+from oms.domain.order import Method, OrderStatus
 from oms.domain.stock import StockPosition
 from oms.runtime import clients
-from tests.integration.company import Notebook, balance, received, story, worker
+from tests.integration.company import Notebook, at, balance, received, story, worker
 from tests.integration.functions.api_client import ApiClient, Reply
 from tests.integration.stage import Stage
 from tools import audit_stock
@@ -75,6 +75,22 @@ def test_a_till_that_says_it_again_sells_once(stage: Stage, till: ApiClient) -> 
     assert sell(till).status == 200
     assert sell(ApiClient(stage, "api_orders", client_id="till")).status == 200
     assert (stage.rows("stock"), stage.rows("stock_movements"), stage.rows("orders")) == before
+
+
+def test_a_till_that_says_it_twice_at_once_sells_once(stage: Stage, till: ApiClient) -> None:
+    """Under another key, as after a restart: nothing but the order's own name tells that it is the same sale."""
+    rival: list[Reply] = []
+
+    def be_faster(**_: Any) -> None:
+        if not rival:
+            rival.append(Reply(0, {}, {}))
+            rival[0] = sell(ApiClient(stage, "api_orders", client_id="till"), key="receipt-501-again")
+
+    stage.hook("dynamodb", "before-call.dynamodb.TransactWriteItems", be_faster)
+    assert {sell(till).status, rival[0].status} == {201, 409}
+    assert stage.position("MUG", "WH-EAST").on_hand == 8
+    assert len(stage.rows("stock_movements")) == 1
+    balance(stage)
 
 
 def test_what_was_sold_over_the_counter_is_a_fact_even_where_the_books_have_none(stage: Stage, till: ApiClient) -> None:
@@ -156,6 +172,42 @@ class WorkerDied(BaseException):
 def test_a_worker_that_dies_in_the_middle_of_a_long_receipt_leaves_it_to_the_repeat(
     stage: Stage, till: ApiClient
 ) -> None:
+    lines = half_booked(stage, till)
+    # the time after which somebody else may take the request up again has passed
+    for row in stage.rows("idempotency"):
+        clients.client("dynamodb").delete_item(TableName="oms-test-idempotency", Key={"id": {"S": row["id"]}})
+    assert sell(till, lines=lines, total_minor=600, payments=[]).status == 200
+    assert_all_left(stage, lines)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_nobody_ships_the_rest_of_a_long_receipt_that_was_left_half_way(stage: Stage, till: ApiClient) -> None:
+    """The customer has it: where the till never says it again, the order's own execution books it."""
+    lines = half_booked(stage, till, ship_to=HOME)
+    for line in lines:
+        stage.put("stock", StockPosition(sku=line["sku"], location_id="WH-WEST", on_hand=5, available=5))
+    worker().allocate("pos-main-501", hours=1)
+    assert_all_left(stage, lines)
+    assert {one.location_id for one in stage.order("pos-main-501").fulfillments} == {"WH-EAST"}
+    assert [stage.position(line["sku"], "WH-WEST").available for line in lines] == [5] * LONG
+
+
+@pytest.mark.usefixtures("narrow")
+def test_a_person_who_ends_the_review_of_half_a_receipt_ships_nothing_either(stage: Stage, till: ApiClient) -> None:
+    lines = half_booked(stage, till, ship_to=HOME, total_minor=601)
+    half = stage.order("pos-main-501")
+    worker().allocate("pos-main-501", hours=1)
+    assert (stage.order("pos-main-501"), half.review is not None) == (half, True)
+    worker().decisions.resolve_review("pos-main-501", "somebody", at(1))
+    worker().allocate("pos-main-501", hours=1)
+    assert_all_left(stage, lines)
+
+
+HOME = {"address1": "1 Dock Road", "city": "Hoboken", "region": "NJ", "country": "US"}
+
+
+def half_booked(stage: Stage, till: ApiClient, **changes: Any) -> list[dict[str, Any]]:
+    """The lines of a long receipt whose worker died after the first part of it."""
     lines = long_receipt(stage)
     written: list[int] = []
 
@@ -166,16 +218,14 @@ def test_a_worker_that_dies_in_the_middle_of_a_long_receipt_leaves_it_to_the_rep
 
     stage.hook("dynamodb", "before-call.dynamodb.TransactWriteItems", die)
     with pytest.raises(WorkerDied):
-        sell(till, lines=lines, total_minor=600, payments=[])
+        sell(till, **{"lines": lines, "total_minor": 600, "payments": [], **changes})
     stage.mend()
-    half = stage.order("pos-main-501")
-    assert (half.status, half.waiting_for) == (OrderStatus.PARTIALLY_DELIVERED, WaitingFor.REVIEW)
-    worker().allocate("pos-main-501", hours=1)
-    assert stage.order("pos-main-501") == half
-    # the time after which somebody else may take the request up again has passed
-    for row in stage.rows("idempotency"):
-        clients.client("dynamodb").delete_item(TableName="oms-test-idempotency", Key={"id": {"S": row["id"]}})
-    assert sell(till, lines=lines, total_minor=600, payments=[]).status == 200
+    assert stage.order("pos-main-501").status is OrderStatus.PARTIALLY_DELIVERED
+    return lines
+
+
+def assert_all_left(stage: Stage, lines: list[dict[str, Any]]) -> None:
+    """Every unit left the shop, once."""
     assert stage.order("pos-main-501").status is OrderStatus.DELIVERED
     assert [stage.position(line["sku"], "WH-EAST").on_hand for line in lines] == [-1] * LONG
 

@@ -98,7 +98,7 @@ def test_a_log_line_tells_of_counts_and_of_nobody(company: Company, log: StringI
     company.tell("shipment_owed")
     lines = [json.loads(one) for one in log.getvalue().splitlines()]
     (told,) = (one for one in lines if one["message"] == "told")
-    assert (told["endings"], told["again"], told["why"]) == ({}, 1, {"Unavailable": 1})
+    assert (told["endings"], told["again"], told["why"]) == ({}, 1, {"Unavailable 503": 1})
     assert "Ruth" not in log.getvalue()
     assert "1Z" not in log.getvalue()
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from oms.domain.errors import NotSupported, Throttled, Unavailable
+from oms.domain.order import OrderStatus
 from oms.runtime import clients
 from tests.integration.company import everything
 from tests.integration.market import ACCOUNT, Readers, at, open_market
@@ -47,12 +48,36 @@ def test_a_thin_message_ends_as_the_whole_order_at_intake(readers: Readers) -> N
     assert readers.arrived[0]["message_id"] == "901@2026-03-02T11:59:00+00:00"
 
 
-def test_an_order_that_is_gone_waits_for_a_person_in_one_row_however_often_it_is_asked_for(readers: Readers) -> None:
+def test_an_open_order_that_is_gone_waits_for_a_person_in_one_row_however_often_it_is_asked_for(
+    readers: Readers,
+) -> None:
+    readers.known("gone", at(-60))
     message = fetch("gone")
     assert [readers.send(message), readers.send(message)] == [[], []]
     (row,) = readers.stage.rows("quarantine")
     assert (row["source"], row["reason"]) == (f"poll#{ACCOUNT}", "GONE_ON_CHANNEL")
+    assert row["error"] == "open here: RECEIVED"
     assert row["message"] == message
+
+
+@pytest.mark.parametrize("status", [None, OrderStatus.CANCELLED, OrderStatus.DELIVERED])
+def test_an_order_that_is_gone_and_was_never_here_or_is_over_is_only_counted(
+    readers: Readers, status: OrderStatus | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readers.market.orders = {"901": at(-1)}
+    if status:
+        readers.known("gone", at(-60), status=status)
+    assert readers.send(fetch("gone", "901")) == []
+    assert (readers.stage.rows("quarantine"), readers.queued()) == ([], ["901"])
+    (counted,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "FetchesNotFound" in line]
+    assert (counted["FetchesNotFound"], counted["OrdersQuarantined"]) == ([1.0], [0.0])
+
+
+def test_whether_an_order_that_is_gone_is_open_here_may_be_asked_again(readers: Readers) -> None:
+    readers.stage.fail("dynamodb", "BatchGetItem", "ThrottlingException")
+    put_off_by(readers)
+    assert len(readers.send(fetch("gone"))) == 1
+    assert readers.stage.rows("quarantine") == []
 
 
 def test_an_order_the_channel_will_not_tell_waits_for_a_person(readers: Readers) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from oms.domain.errors import Unavailable
 from oms.runtime import clients
@@ -75,6 +76,28 @@ def test_an_account_whose_row_was_edited_badly_is_named_and_the_others_are_pulle
     assert (answer["asked"], answer["unreadable"]) == (["market#second"], [ACCOUNT])
     assert len(readers.pull()) == 1
     assert readers.market.pulls == []
+
+
+def test_an_account_whose_message_the_queue_refuses_is_named_and_the_others_are_pulled(
+    readers: Readers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A message's group may not be called anything."""
+    readers.stage.put("settings", SETTINGS, kind="channel_account", name="market#a b")
+
+    def refuse(params: dict[str, Any], **_: Any) -> None:
+        if " " in params["MessageGroupId"]:
+            raise ClientError({"Error": {"Code": "InvalidParameterValue", "Message": "group"}}, "SendMessage")
+
+    readers.stage.hook("sqs", "before-parameter-build.sqs.SendMessage", refuse)
+    assert ask(readers)["asked"] == [ACCOUNT]
+    assert readers.asked() == [{"task": "pull", "channel_account": ACCOUNT}]
+    assert metric(capsys, "AccountsFailing") == 1
+
+
+def test_a_run_whose_messages_are_all_refused_fails_aloud(readers: Readers) -> None:
+    readers.stage.fail("sqs", "SendMessage", "InternalError")
+    with pytest.raises(Unavailable):
+        ask(readers)
 
 
 def test_an_account_that_fails_again_and_again_is_told_of(readers: Readers, capsys: pytest.CaptureFixture[str]) -> None:

@@ -163,6 +163,7 @@ def forgeries() -> dict[str, dict[str, Any]]:
         "another secret": signed(secret="guessed"),
         "no signature": unsigned,
         "an empty signature": signed(**{SIGNATURE: ""}),
+        "a signature that is no text at all": signed(**{SIGNATURE: "\ud800"}),
         "a body changed on the way": touched,
         "a signature header sent twice, joined": doubled,
         "a signature header sent twice, in two cases": twice,
@@ -176,6 +177,12 @@ def forgeries() -> dict[str, dict[str, Any]]:
         "a body that is not the base64 it claims to be": garbled,
         "a body that is no text at all": surrogate,
     }
+
+
+def test_an_id_too_long_for_a_row_is_replaced_by_what_the_body_comes_to(storefront: Door) -> None:
+    storefront.post(signed(**{"x-shopify-webhook-id": "w" * 2_000}))
+    (message,) = storefront.queued()
+    assert message["message_id"] == hashlib.sha256(BODY.encode()).hexdigest()
 
 
 @pytest.mark.parametrize("forgery", forgeries())

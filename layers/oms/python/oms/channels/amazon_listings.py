@@ -85,15 +85,15 @@ def _patch(api: ChannelApi, message: AvailabilityMessage) -> str:
     except NotFound:
         return "NOT_LISTED"
     except ChannelRefused as error:
-        return " ".join(error.codes[:MAX_CODES]) or f"REFUSED_{error.status}"
-    status = answer.get("status") if isinstance(answer, dict) else None
+        return ",".join(error.codes[:MAX_CODES]) or f"REFUSED_{error.status}"
+    status = str(answer.get("status")) if isinstance(answer, dict) else ""
     return "" if status in _TAKEN else _issues(answer)
 
 
 def _issues(answer: Any) -> str:
     issues = objects(answer.get("issues")) if isinstance(answer, dict) else []
     codes = [str(one.get("code", "")) for one in issues if one.get("severity") == "ERROR"]
-    return " ".join(["INVALID", *codes[:MAX_CODES]])
+    return ",".join(["INVALID", *codes[:MAX_CODES]])
 
 
 def _quantity(item: Mapping[str, Any]) -> int | None:

@@ -31,8 +31,6 @@ STATUSES_V0 = {
 """What 2026-01-01 calls a status of v0. `Unfulfillable` is missing: only Amazon's own fulfilment knows it."""
 
 MAX_REASON_LENGTH = 200
-CANCEL_REQUEST = "cancel_request"
-"""Where the wish of a buyer who wants only some of the order cancelled is kept with what else they wrote."""
 
 MAX_WRITTEN_BYTES = 200_000
 """What customers wrote goes into `contacts`, one item of at most 400 KB: half of it is theirs."""
@@ -120,7 +118,8 @@ def incoming_order(sold: Sold, channel: str, account: str) -> IncomingOrder:
         service_level="EXPRESS" if sold.service_level.replace("_", "").upper() in _EXPRESS else "STANDARD",
         ship_by=sold.ship_by,
         deliver_by=sold.deliver_by,
-        cancel_requested="" if cancelled or _wants_the_rest(sold) else _cancel_reasons(sold),
+        cancel_requested="" if cancelled else _cancel_reasons(sold),
+        cancel_requested_lines=_lines_to_cancel(sold),
         external_ids={"marketplace_id": sold.marketplace_id} if sold.marketplace_id else {},
         contact=_contact(sold, market),
     )
@@ -229,9 +228,11 @@ def _unshipped(sold: Sold) -> list[SoldLine]:
     return [line for line in sold.lines if line.left > _fulfilled(line, sold.status)]
 
 
-def _wants_the_rest(sold: Sold) -> bool:
-    """Whether a buyer asks for some of the lines only: that is no reason to cancel the others with them."""
-    return not all(line.cancel_requested for line in _unshipped(sold))
+def _lines_to_cancel(sold: Sold) -> tuple[str, ...]:
+    """The lines that a buyer who wants the rest asks to cancel; none named means all that is left."""
+    left = _unshipped(sold)
+    asked = tuple(line.line_id for line in left if line.cancel_requested)
+    return asked if len(asked) < len(left) else ()
 
 
 def _cancel_reasons(sold: Sold) -> str:
@@ -239,17 +240,11 @@ def _cancel_reasons(sold: Sold) -> str:
     return "; ".join(dict.fromkeys(asked))[:MAX_REASON_LENGTH]
 
 
-def _wish_for_some(sold: Sold) -> dict[str, str]:
-    """What a buyer who wants the rest asks for, line by line, as part of what they wrote."""
-    asked = [f"{line.line_id}: {line.cancel_reason}" for line in _unshipped(sold) if line.cancel_requested]
-    return {CANCEL_REQUEST: "; ".join(asked)} if asked and _wants_the_rest(sold) else {}
-
-
 def _contact(sold: Sold, market: Marketplace) -> Contact:
     address = sold.contact.ship_to
-    written = sold.contact.free_text | _wish_for_some(sold)
+    written = sold.contact.free_text
     if sum(len(text.encode()) for text in written.values()) > MAX_WRITTEN_BYTES:
-        message = f"gift messages and wishes of more than {MAX_WRITTEN_BYTES} bytes"
+        message = f"gift messages of more than {MAX_WRITTEN_BYTES} bytes"
         raise InvalidOrder(message, field=sold.path_of_lines, reason="TOO_LARGE")
     if address.address1 or address.postal_code:
         return replace(sold.contact, free_text=written)

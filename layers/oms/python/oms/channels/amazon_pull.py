@@ -147,15 +147,14 @@ def _place(api: ChannelApi, window: Window, token: str | None) -> _Place:
         version = V0 if api.option("orders_api", CURRENT) == V0 else CURRENT
         return _Place(version, min(window.until, latest), "")
     version, _, rest = token.partition("|")
-    named, _, page = rest.partition("|")
+    until, _, page = rest.partition("|")
     try:
-        until = datetime.fromisoformat(named)
-        is_ours = version in (CURRENT, V0) and window.since < until <= window.until
+        place = _Place(version, datetime.fromisoformat(until), page)
+        if version in (CURRENT, V0) and window.since < place.until <= window.until:
+            return place
     except (ValueError, TypeError):  # no time, or one of no zone
-        is_ours = False
-    if not is_ours:
-        raise ChannelRefused("this page token is none of ours", status=400)
-    return _Place(version, until, page)
+        pass
+    raise ChannelRefused("this page token is none of ours", status=400)
 
 
 def _page(api: ChannelApi, window: Window, place: _Place) -> PulledPage:
@@ -196,7 +195,7 @@ def _pulled_v0(order: Mapping[str, Any], body: str | None = None) -> PulledOrder
 def _fetched_v0(api: ChannelApi, channel_order_id: str) -> PulledOrder:
     order = _now_v0(api, channel_order_id, signed_for_people)
     content: dict[str, Any] = {"api": V0, "order": order}
-    if not order.get("ShippingAddress") and order.get("OrderStatus") not in _WITHOUT_ADDRESS:
+    if not order.get("ShippingAddress") and str(order.get("OrderStatus")) not in _WITHOUT_ADDRESS:
         path = f"/orders/v0/orders/{quote(channel_order_id, safe='')}/address"
         content["address"] = _payload(decimal_json(call(api, "GET", path, ADDRESS_V0, headers=signed_for_people)))
     content["items"] = _items_v0(api, channel_order_id)

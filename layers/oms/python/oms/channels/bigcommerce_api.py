@@ -6,14 +6,14 @@ One call brings an order whole: its lines, addresses and fees come inside it as 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from oms.channels.client import Limit, decimal_json
+from oms.channels.client import Limit, decimal_json, exact_json
+from oms.channels.smaller_pages import first_that_fits
 from oms.domain.channel_messages import PulledOrder, PulledPage
 from oms.domain.errors import CredentialsRefused, NotFound, Unavailable
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from oms.domain.channel_messages import Window
 
 VENDOR = "https://api.bigcommerce.com"
-API = Limit("api", per_second=5, burst=50)
-PAGE = 50
-"""Orders on a page: whole ones, of which an answer may hold only so many."""
+API = Limit("api", per_second=5, burst=50, reset_header="X-Rate-Limit-Time-Reset-Ms")
+PAGE_SIZES = (50, 5, 1)
+"""Orders on a page: whole ones, of which an answer may hold only so many; fewer where that is too much."""
 
 _WHOLE = {"include": "consignments.line_items,fees", "consignment_structure": "object"}
 _EVERY_STEP = timedelta(seconds=1)
@@ -64,16 +64,19 @@ def pull(api: ChannelApi, window: Window, token: str | None) -> PulledPage:
         "min_date_modified": _written(window.since - _EVERY_STEP),
         "max_date_modified": _written(window.until + _EVERY_STEP),
         "sort": "id",
-        "limit": str(PAGE),
         **({"min_id": token} if token else {}),
         **_WHOLE,
     }
-    orders = objects(call(api, "GET", "v2/orders", query))
+    size, orders = first_that_fits(PAGE_SIZES, lambda size: (size, _listed(api, query, size)))
     pulled = tuple(_pulled(order) for order in orders)
     ids = [int(one.channel_order_id) for one in pulled]
     if ids != sorted(ids):
         raise Unavailable("the store lists orders in another order than by id")
-    return PulledPage(orders=pulled, next_token=str(ids[-1] + 1) if len(ids) >= PAGE else None)
+    return PulledPage(orders=pulled, next_token=str(ids[-1] + 1) if len(ids) >= size else None)
+
+
+def _listed(api: ChannelApi, query: Mapping[str, str], size: int) -> list[dict[str, Any]]:
+    return objects(call(api, "GET", "v2/orders", {**query, "limit": str(size)}))
 
 
 def fetch(api: ChannelApi, channel_order_id: str) -> PulledOrder:
@@ -102,7 +105,7 @@ def _pulled(order: dict[str, Any]) -> PulledOrder:
     return PulledOrder(
         channel_order_id=channel_order_id,
         updated_at=changed_at.astimezone(UTC),
-        body=json.dumps(order, separators=(",", ":"), ensure_ascii=False, default=str),
+        body=exact_json(order),
     )
 
 

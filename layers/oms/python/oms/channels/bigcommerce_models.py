@@ -33,7 +33,11 @@ def _from_rfc_2822(value: object) -> object:
     """The moment, in UTC where no zone is named. Raises ValueError, which pydantic tells of the field, for no time."""
     if not isinstance(value, str) or not value:
         return None
-    moment = parsedate_to_datetime(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        # no cause: it would repeat what was sent
+        raise ValueError("no time as RFC 2822 writes it") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

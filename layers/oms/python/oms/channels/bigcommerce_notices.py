@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from oms.channels.bigcommerce_api import call, objects, order_path
-from oms.domain.errors import NotSupported, Unavailable
+from oms.domain.errors import ChannelRefused, NotSupported
 
 if TYPE_CHECKING:
     from oms.channels.client import ChannelApi
-    from oms.domain.channel_messages import CancellationNotice, ShipmentNotice
+    from oms.domain.channel_messages import CancellationNotice, NoticeLine, ShipmentNotice
 
 PAGE = 250
 MAX_PAGES = 2
 """An order of ours has at most 500 lines, and no more parcels."""
 
+NO_SUCH_LINES = "NO_SUCH_LINES"
 CANCELLED = 5
 _OVER = frozenset({4, CANCELLED, 6})  # refunded, cancelled, declined
 _SHIPPED = frozenset({2, 3, 10})  # shipped, partially shipped, completed
@@ -26,23 +27,42 @@ _LONGEST_TRACKING_NUMBER = 50
 def confirm_shipment(api: ChannelApi, notice: ShipmentNotice) -> None:
     """Makes a shipment of the parcel; once nothing is left to ship BigCommerce itself calls the order shipped.
 
-    Told twice, the shipment is found by the parcel's id in its comments.
+    Told twice, the shipment is found by the parcel's id in its comments; of a parcel that is told in parts, each part
+    by its lines. Raises ChannelRefused where the order has no such lines.
     """
     path = order_path(notice.channel_order_id)
-    mark = f"parcel {notice.shipment_id}"
-    if any(str(one.get("comments", "")).strip() == mark for one in _pages(api, f"{path}/shipments")):
+    lines = _untold(api, path, notice)
+    if not lines:
         return
     provider = notice.carrier.lower()
     body = {
-        "order_address_id": _address_id(api, path, notice),
+        "order_address_id": _address_id(api, path, lines),
         "tracking_number": notice.tracking_number[:_LONGEST_TRACKING_NUMBER],
         "shipping_method": f"{notice.carrier} {notice.service}".strip(),
         "shipping_provider": provider if provider in _PROVIDERS else "",
         "tracking_carrier": provider if provider in _PROVIDERS else "",
-        "comments": mark,
-        "items": [{"order_product_id": int(line.line_id), "quantity": line.quantity} for line in notice.lines],
+        "comments": _mark(notice),
+        "items": [{"order_product_id": int(line.line_id), "quantity": line.quantity} for line in lines],
     }
-    call(api, "POST", f"{path}/shipments", body=body)
+    try:
+        call(api, "POST", f"{path}/shipments", body=body)
+    except ChannelRefused:
+        if _untold(api, path, notice):  # else another worker has told it since we looked
+            raise
+
+
+def _untold(api: ChannelApi, path: str, notice: ShipmentNotice) -> list[NoticeLine]:
+    told = {
+        str(item.get("order_product_id"))
+        for one in _pages(api, f"{path}/shipments")
+        if str(one.get("comments", "")).strip() == _mark(notice)
+        for item in objects(one.get("items"))
+    }
+    return [line for line in notice.lines if line.line_id not in told]
+
+
+def _mark(notice: ShipmentNotice) -> str:
+    return f"parcel {notice.shipment_id}"
 
 
 def confirm_cancellation(api: ChannelApi, notice: CancellationNotice) -> None:
@@ -61,13 +81,13 @@ def confirm_cancellation(api: ChannelApi, notice: CancellationNotice) -> None:
     call(api, "PUT", order_path(notice.channel_order_id), body={"status_id": CANCELLED})
 
 
-def _address_id(api: ChannelApi, path: str, notice: ShipmentNotice) -> int:
+def _address_id(api: ChannelApi, path: str, lines: Sequence[NoticeLine]) -> int:
     """The address of the order that the lines go to."""
-    shipped = {line.line_id for line in notice.lines}
+    shipped = {line.line_id for line in lines}
     for product in _pages(api, f"{path}/products"):
         if str(product.get("id")) in shipped:
             return int(product.get("order_address_id") or 0)
-    raise Unavailable("the store lists none of the parcel's lines")
+    raise ChannelRefused("the store lists none of the parcel's lines", status=200, codes=(NO_SUCH_LINES,))
 
 
 def _pages(api: ChannelApi, path: str) -> Iterator[dict[str, Any]]:

@@ -12,34 +12,49 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from oms.domain.catalog import ChannelAccount
 from oms.domain.errors import ChannelRefused, CredentialsRefused, NotFound, Retryable, Throttled, Unavailable
-from oms.runtime.http import HttpAnswer, HttpClient
+from oms.runtime.http import AnswerTooLarge, HttpAnswer, HttpClient
 
 LONGEST_WAIT_SECONDS = 2.0
 """A worker waits no longer for its turn; what must wait longer comes again later."""
+
+SLOW_SECONDS, SILENCE_SECONDS = 5.0, 20.0
+"""A channel that let a worker wait for at least so long, and then did not answer, is asked by nobody for a while: one
+that hangs must not hold all workers."""
 
 MAX_TURNS = 5
 EXPIRES_EARLY_SECONDS = 60.0
 """A token is not used any more this long before it expires."""
 
+NO_JSON = (ValueError, RecursionError, InvalidOperation)
+"""What reading JSON raises for what is none, or is nested without end."""
+
 MAX_CODES, MAX_DEPTH = 10, 8
 """How many codes are kept of an error answer, and how deep they are looked for."""
 
 
+_AWAY = frozenset({402, 408, 423})
+"""Took too long there; or the shop has not paid, or is locked: it opens again, and what it is asked or told waits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How often an operation may be called by one account: `per_second` on average, `burst` at once. `rate_header`
-    names the header in which answers tell the rate that is true now."""
+    """How often an operation may be called by one account: `per_second` on average, `burst` at once.
+
+    `rate_header` names the header in which answers tell the rate that is true now, `reset_header` the one in which a
+    refusal tells the milliseconds until the next call, where it has no `Retry-After`.
+    """
 
     name: str
     per_second: float
     burst: int
     rate_header: str = ""
+    reset_header: str = ""
 
 
 class Limits(Protocol):
@@ -62,7 +77,7 @@ class Limits(Protocol):
 class AccessToken:
     """A token and how many seconds it is good for."""
 
-    text: str
+    text: str = field(repr=False)
     seconds: float
 
 
@@ -90,7 +105,7 @@ class ChannelApi:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     ends_at: float = math.inf
-    _tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
+    _tokens: dict[str, tuple[str, float]] = field(default_factory=dict, repr=False)
 
     @property
     def credentials(self) -> Mapping[str, str]:
@@ -140,12 +155,27 @@ class ChannelApi:
         sent, content = _content(body, form)
         signed = {**headers(self), **content}
         self._wait(limit)
-        answer = self.http.request(method, url, body=sent, headers=signed, within_seconds=self._seconds_left())
+        answer = self._answer(method, url, limit, sent, signed)
         told = _number(answer.headers.get(limit.rate_header.lower(), ""))
         if told > 0:
             with suppress(Retryable):  # the answer counts, and the next one tells it again
                 self.limits.learn(self._bucket(limit), limit, told)
         return answer
+
+    def _answer(
+        self, method: str, url: str, limit: Limit, sent: bytes | None, headers: Mapping[str, str]
+    ) -> HttpAnswer:
+        began = self.clock()
+        try:
+            return self.http.request(method, url, body=sent, headers=headers, within_seconds=self._seconds_left())
+        except AnswerTooLarge:
+            raise
+        except Unavailable:
+            now = self.clock()
+            if now - began >= SLOW_SECONDS and now < self.ends_at:
+                with suppress(Retryable):  # then others find out for themselves
+                    self.limits.close(self._bucket(limit), limit, SILENCE_SECONDS)
+            raise
 
     def _seconds_left(self) -> float:
         left = self.ends_at - self.clock()
@@ -169,16 +199,17 @@ class ChannelApi:
             return answer
         what = f"{self.channel}#{self.account}: {limit.name} answered {answer.status}"
         if answer.status == 429:
-            seconds = answer.retry_after_seconds or 1 / limit.per_second
+            reset = max(0.0, _number(answer.headers.get(limit.reset_header.lower(), "")) / 1000)
+            seconds = answer.retry_after_seconds or reset or 1 / limit.per_second
             with suppress(Retryable):  # this caller waits in any case, and the next is told the same
                 self.limits.close(self._bucket(limit), limit, seconds)
-            raise Throttled(what, retry_after_seconds=seconds)
+            raise Throttled(what, retry_after_seconds=seconds, status=answer.status)
         if answer.status in expired or answer.status in (401, 403):
-            raise CredentialsRefused(what)
+            raise CredentialsRefused(what, status=answer.status)
         if answer.status == 404:
             raise NotFound(what)
-        if answer.status == 408 or answer.status >= 500:
-            raise Unavailable(what, retry_after_seconds=answer.retry_after_seconds)
+        if answer.status in _AWAY or answer.status >= 500:
+            raise Unavailable(what, retry_after_seconds=answer.retry_after_seconds, status=answer.status)
         raise ChannelRefused(what, status=answer.status, codes=error_codes(answer))
 
     def _bucket(self, limit: Limit) -> str:
@@ -190,7 +221,7 @@ def error_codes(answer: HttpAnswer) -> tuple[str, ...]:
     short words or numbers. Never a text: those may quote what we sent."""
     try:
         content = json.loads(answer.body)
-    except ValueError:
+    except NO_JSON:
         return ()
     return tuple(dict.fromkeys(_codes(content, MAX_DEPTH)))[:MAX_CODES]
 
@@ -199,9 +230,14 @@ def decimal_json(answer: HttpAnswer) -> Any:
     """The answer's JSON with exact amounts. Raises Unavailable when it is none: somebody else answered."""
     try:
         return json.loads(answer.body, parse_float=Decimal)
-    except ValueError:
+    except NO_JSON:
         # no cause: it would carry the answer along
         raise Unavailable("the answer is no JSON") from None
+
+
+def exact_json(content: Any) -> str:
+    """What `decimal_json` read, as JSON again: amounts become their exact texts."""
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False, default=str)
 
 
 def _codes(content: Any, depth: int) -> list[str]:

@@ -15,13 +15,20 @@ MAX_UNITS = 1_000_000
 MAX_MINOR = 10**12
 MAX_PAYMENTS = 20
 FIRST_YEAR = 2000
-_LONGEST_NAME = 255
+_LONGEST_NAME, _MOST_NAME_BYTES = 255, 900
 
 
 def _utc(moment: datetime) -> datetime:
     if moment.year < FIRST_YEAR:
         raise ValueError(f"before {FIRST_YEAR}")
     return in_utc_seconds(moment)
+
+
+def _fits_a_key(name: str) -> str:
+    """A name that tables may have as a part of a key: those are at most 1,024 bytes."""
+    if len(name.encode()) > _MOST_NAME_BYTES:
+        raise ValueError(f"longer than {_MOST_NAME_BYTES} bytes")
+    return name
 
 
 def _upper(value: object) -> object:
@@ -32,6 +39,7 @@ Time = Annotated[AwareDatetime, AfterValidator(_utc)]
 Minor = Annotated[int, Field(ge=0, le=MAX_MINOR)]
 Text = Annotated[str, Field(max_length=_LONGEST_NAME)]
 Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)]
+OrderName = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME), AfterValidator(_fits_a_key)]
 Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
 Phone = Annotated[str, Field(max_length=40, pattern=r"^[0-9+()./ x-]*[0-9][0-9+()./ x-]*$")]
 PaymentStatus = Annotated[
@@ -122,7 +130,7 @@ class OrderBody(_Model):
 
     channel: Annotated[str, Field(pattern=r"^[a-z0-9]{1,40}$")]
     account: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$", description="One of the accounts in `settings`.")]
-    channel_order_id: Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)] | None = Field(
+    channel_order_id: OrderName | None = Field(
         default=None, description="What you call the order. Default: the Idempotency-Key."
     )
     order_number: Text = Field(default="", description="What the customer reads: `#1001`.")

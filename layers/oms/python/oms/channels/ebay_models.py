@@ -85,6 +85,7 @@ class LineItem(_Ebay):
     discounted_line_item_cost: Maybe = None
     taxes: Annotated[tuple[Tax, ...], OrNothing] = ()
     ebay_collect_and_remit_taxes: Annotated[tuple[Tax, ...], OrNothing] = ()
+    line_item_fulfillment_status: Name = ""
     line_item_fulfillment_instructions: Annotated[LineDates | None, OrNone] = None
     gift_details: Annotated[Gift | None, OrNone] = None
 

@@ -6,6 +6,7 @@ trackingNumber in createShippingFulfillment); those that are there are read firs
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from oms.channels.client import Limit
@@ -49,13 +50,18 @@ def _is_told(api: ChannelApi, notice: ShipmentNotice) -> bool:
     known = objects(content.get("fulfillments"))
     ours = _plain(notice.tracking_number)
     if ours:
-        return any(_tracking_number(one) == ours for one in known)
-    lines = {line.line_id: line.quantity for line in notice.lines}
-    return any(_lines(one) == lines for one in known)
+        parcels = [_lines(one) for one in known if _tracking_number(one) == ours]
+        held = {line_id for parcel in parcels for line_id in parcel}
+        return bool(parcels) and (not held or held >= {line.line_id for line in notice.lines})
+    units = Counter[str]()
+    for one in known:
+        units.update(_lines(one))
+    return all(units[line.line_id] >= max(line.so_far, line.quantity) for line in notice.lines)
 
 
 def _lines(fulfillment: dict[str, Any]) -> dict[str, int]:
-    """What a parcel holds, by which one without a tracking number is known again."""
+    """What a parcel holds. It may get more lines later, under the same tracking number; and one without a number is
+    known again by the units that have left so far."""
     return {
         str(one.get("lineItemId")): units_of(one.get("quantity", 1)) for one in objects(fulfillment.get("lineItems"))
     }

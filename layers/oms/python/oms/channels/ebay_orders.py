@@ -29,6 +29,9 @@ CANCEL_REQUESTED = "CANCEL_REQUESTED"
 """Why a buyer wants to cancel who gave no reason."""
 
 _BY_EBAY, _DIGITAL, _PICKUP = "FULFILLED_BY_EBAY", "DIGITAL", "PREPARE_FOR_PICKUP"
+_FULFILLED = "FULFILLED"
+"""Of a line whose units have all left; how many of one that left in part, an order does not say."""
+
 _CANCELLED, _IN_PROGRESS = "CANCELED", "IN_PROGRESS"
 _SETTLED = frozenset({"COMPLETED", "REJECTED"})
 _PAYMENTS = {"FAILED": "VOIDED", "FULLY_REFUNDED": "REFUNDED"}
@@ -127,6 +130,7 @@ def _line(line: LineItem, currency: str, digital: bool) -> IncomingLine:
         title=line.title[:255],
         quantity=line.quantity,
         current_quantity=line.quantity,
+        fulfilled_quantity=line.quantity if line.line_item_fulfillment_status == _FULFILLED else 0,
         unit_price_minor=price,
         discount_minor=price * line.quantity - net,
         tax_minor=_taxes(line.taxes, currency) or _taxes(line.ebay_collect_and_remit_taxes, currency),

@@ -26,7 +26,8 @@ _REFUSED, _FAILED = 400, 500
 
 
 def publish(api: ChannelApi, messages: Sequence[AvailabilityMessage]) -> Mapping[str, str]:
-    """Tells the figures in one call; returns why not, by channel_sku, for those that eBay did not take.
+    """Tells the figures in one call; returns why not, by channel_sku, for those that eBay did not take, and nothing for
+    those of which it could not say.
 
     A call refused as a whole is made again figure by figure, so that one odd sku holds up no other.
     """
@@ -49,7 +50,10 @@ def _told(api: ChannelApi, messages: Sequence[AvailabilityMessage]) -> dict[str,
     statuses = {one.channel_sku: _status(answered.get(one.channel_sku)) for one in messages}
     if all(status >= _FAILED for status in statuses.values()):
         raise Unavailable(f"{api.channel}#{api.account}: none of the figures was taken")
-    return {sku: _codes(answered.get(sku)) or str(status) for sku, status in statuses.items() if status >= _REFUSED}
+    refused = {sku: status for sku, status in statuses.items() if status >= _REFUSED}
+    return {
+        sku: "" if status >= _FAILED else _codes(answered.get(sku)) or str(status) for sku, status in refused.items()
+    }
 
 
 def _status(response: Mapping[str, Any] | None) -> int:

@@ -10,12 +10,22 @@ from typing import TYPE_CHECKING
 
 from oms.channels.etsy_api import fetch, pull
 from oms.channels.etsy_notices import confirm_cancellation, confirm_shipment
-from oms.channels.etsy_stock import MAX_PUBLISHED, listed, publish
+from oms.channels.etsy_stock import MAX_PUBLISHED, MAX_QUANTITY, listed, publish
 
 if TYPE_CHECKING:
     from oms.domain.incoming import Envelope, IncomingOrder
 
-__all__ = ("MAX_PUBLISHED", "confirm_cancellation", "confirm_shipment", "fetch", "listed", "parse", "publish", "pull")
+__all__ = (
+    "MAX_PUBLISHED",
+    "MAX_QUANTITY",
+    "confirm_cancellation",
+    "confirm_shipment",
+    "fetch",
+    "listed",
+    "parse",
+    "publish",
+    "pull",
+)
 
 LAG_SECONDS = 60
 """A window must be over by the channel's clock as well, so that while it is read orders can leave it but not enter."""

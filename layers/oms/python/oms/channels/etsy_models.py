@@ -75,6 +75,7 @@ class Receipt(Model):
     receipt_id: Id
     status: Name = ""
     is_paid: bool | None = None
+    is_shipped: bool | None = None
     created_timestamp: Moment = None
     create_timestamp: Moment = None
     updated_timestamp: Moment = None

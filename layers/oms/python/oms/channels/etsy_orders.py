@@ -42,7 +42,7 @@ def incoming_order(receipt: Receipt, channel: str, account: str) -> IncomingOrde
         currency=currency,
         prices_include_tax=prices_include_tax,
         totals=totals,
-        lines=tuple(_line(one, currency) for one in receipt.transactions),
+        lines=tuple(_line(one, currency, bool(receipt.is_shipped)) for one in receipt.transactions),
         shipping_lines=_shipping_lines(receipt, totals),
         payment_status="REFUNDED" if status in REFUNDED else "PAID" if receipt.is_paid else "PENDING",
         customer_id=receipt.buyer_user_id or None,
@@ -85,13 +85,16 @@ def _minor(money: Money | None, currency: str, path: str) -> int:
     return rounded(money.value, currency, path)
 
 
-def _line(line: Transaction, currency: str) -> IncomingLine:
+def _line(line: Transaction, currency: str, is_shipped: bool) -> IncomingLine:
+    """Etsy calls a receipt shipped as a whole, at its first parcel: of one that ships in several, a person is asked
+    about the rest. That is better than to ship twice what somebody has sent off by hand."""
     return IncomingLine(
         line_id=line.transaction_id,
         sku=sku_of(line.listing_id, line.sku),
         title=line.title[:255],
         quantity=line.quantity,
         current_quantity=line.quantity,
+        fulfilled_quantity=line.quantity if is_shipped else 0,
         unit_price_minor=_minor(line.price, currency, "transactions.price"),
         discount_minor=rounded(abs(line.shop_coupon) + abs(line.buyer_coupon), currency, "transactions.shop_coupon"),
         requires_shipping=not line.is_digital,

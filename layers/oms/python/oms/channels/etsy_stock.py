@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 MAX_PUBLISHED = 10
 MAX_LISTED = 100
+MAX_QUANTITY = 999
+"""Etsy refuses more of a product."""
+
 STOCK = Limit("stock", per_second=0.04, burst=200)
 ACTIVE = "active"
 _VARIED = ("price_on_property", "quantity_on_property", "sku_on_property")
@@ -40,7 +43,7 @@ def publish(api: ChannelApi, messages: Sequence[AvailabilityMessage]) -> Mapping
         by_listing[listing_id][sku] = message
     refused: dict[str, str] = {}
     for listing_id, by_sku in by_listing.items():
-        quantities = {sku: message.quantity for sku, message in by_sku.items()}
+        quantities = {sku: min(message.quantity, MAX_QUANTITY) for sku, message in by_sku.items()}
         why = _tell(api, listing_id, quantities)
         refused.update({by_sku[sku].channel_sku: reason for sku, reason in why.items()})
     return refused

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from oms.channels.client import NO_JSON
 from oms.domain.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def content_of(answer: HttpAnswer) -> dict[str, Any]:
     """The object in an answer. Raises Unavailable where there is none: somebody else answered."""
     try:
         content = json.loads(answer.body)
-    except ValueError:
+    except NO_JSON:
         # no cause: it would carry the answer into logs
         raise Unavailable("the answer is no JSON") from None
     if not isinstance(content, dict):

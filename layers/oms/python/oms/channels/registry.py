@@ -88,9 +88,12 @@ class Channel(Protocol):
     """How many figures `publish` takes at once."""
 
     def publish(self, api: ChannelApi, messages: Sequence[AvailabilityMessage]) -> Mapping[str, str]:
-        """Tells what may be sold; returns why not, by channel_sku, for those that the channel did not take.
-        Raises Retryable when none was taken."""
+        """Tells what may be sold; returns why not, by channel_sku, for those that the channel did not take: a code, or
+        nothing for what may be taken later. Raises Retryable when none was taken."""
         ...
+
+    MAX_QUANTITY: int
+    """The most units that the channel takes of a listing, where it has such a bound; `publish` tells no more."""
 
     def listed(self, api: ChannelApi, token: str | None) -> ListedPage:
         """One page of what the channel believes may be sold. Raises Retryable, ChannelRefused."""

@@ -38,8 +38,6 @@ __all__ = [
     "verify",
 ]
 
-MAX_BODY_BYTES = 1_500_000
-
 _SIGNATURE, _TOPIC = "x-shopify-hmac-sha256", "x-shopify-topic"
 _WEBHOOK_ID, _EVENT_ID = "x-shopify-webhook-id", "x-shopify-event-id"
 SIGNATURE_HEADERS = frozenset({_SIGNATURE})
@@ -110,29 +108,17 @@ def parse(envelope: Envelope) -> Parsed | None:
     if topic == envelopes.FETCHED or topic in TOPICS:
         return _order(envelope)
     # only here and below, so that verifying a webhook does not load pydantic
-    from oms.channels import shopify_news
+    from oms.channels import message_fields, shopify_news
 
     if topic in NEWS_TOPICS:
-        return shopify_news.order_news(_text(envelope), is_edit=topic == EDITED)
+        return shopify_news.order_news(message_fields.text_of(envelope), is_edit=topic == EDITED)
     if topic in PRIVACY_TOPICS:
-        return shopify_news.privacy_request(_text(envelope), PRIVACY_TOPICS[topic], envelope)
+        return shopify_news.privacy_request(message_fields.text_of(envelope), PRIVACY_TOPICS[topic], envelope)
     return None
 
 
 def _order(envelope: Envelope) -> Parsed:
-    from oms.channels import shopify_models, shopify_orders
+    from oms.channels import message_fields, shopify_models, shopify_orders
 
-    order = shopify_models.read(_text(envelope))
+    order = message_fields.read(shopify_models.ShopifyOrder, message_fields.text_of(envelope))
     return shopify_orders.incoming_order(order, channel=envelope.channel, account=envelope.account)
-
-
-def _text(envelope: Envelope) -> str:
-    body = envelopes.body_bytes(envelope)
-    if len(body) > MAX_BODY_BYTES:
-        message = f"more than {MAX_BODY_BYTES} bytes"
-        raise InvalidMessage(message, field="body", reason="TOO_LARGE")
-    try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError:
-        # no cause: it would carry the body into logs
-        raise InvalidMessage("the body is not UTF-8", field="body", reason="NOT_UTF8") from None

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Any
 
 from oms.channels.client import AccessToken, ChannelApi, Limit, decimal_json
+from oms.channels.oauth_tokens import access_token
 from oms.domain.errors import ChannelRefused, CredentialsRefused, NotFound, Retryable, Throttled, Unavailable
 from oms.runtime.http import HttpAnswer
 
@@ -28,8 +29,11 @@ GRAPHQL = Limit("graphql", per_second=5, burst=20)
 """A plan's points per second (100 on the standard one) at 20 a call; what costs more is told by `throttleStatus`."""
 
 SIGN_IN = Limit("sign_in", per_second=1, burst=5)
-CLOSED_SHOP = frozenset({402, 423, 430})
-"""The shop has not paid, is locked, or is guarded against us for a while ("Status and error codes"): it may reopen."""
+TOKEN_SECONDS = 3600.0
+"""How long a token is used that does not say how long it is good for; one that is not any more is told by a 401."""
+
+GUARDED = 430
+"""The shop is guarded against us for a while ("Status and error codes")."""
 
 LONGEST_PAUSE_SECONDS = 60.0
 _SHOP = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com")
@@ -53,7 +57,7 @@ def rest(api: ChannelApi, path: str, query: Mapping[str, str]) -> HttpAnswer:
     try:
         return api.call("GET", url, limit=REST, headers=_headers, query=query)
     except ChannelRefused as error:
-        raise _unless_closed(error) from error
+        raise _unless_guarded(error) from error
 
 
 def graphql(api: ChannelApi, document: str, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,7 +70,7 @@ def graphql(api: ChannelApi, document: str, variables: Mapping[str, Any]) -> dic
     try:
         answer = decimal_json(api.call("POST", url, limit=GRAPHQL, headers=_headers, body=body))
     except ChannelRefused as error:
-        raise _unless_closed(error) from error
+        raise _unless_guarded(error) from error
     if not isinstance(answer, dict):
         raise Unavailable("the answer is no GraphQL")
     if answer.get("errors"):
@@ -132,15 +136,11 @@ def _signed_in(api: ChannelApi) -> AccessToken:
         answer = api.call("POST", url, limit=SIGN_IN, headers=lambda _: {}, form=form, expired=frozenset())
     except (ChannelRefused, NotFound) as error:
         raise CredentialsRefused(f"{api.channel}#{api.account}: no token was given") from error
-    given = decimal_json(answer)
-    try:
-        return AccessToken(str(given["access_token"]), float(given["expires_in"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise Unavailable("the answer holds no token") from error
+    return access_token(api, answer, TOKEN_SECONDS)
 
 
-def _unless_closed(error: ChannelRefused) -> Exception:
-    return Unavailable("the shop is closed to us") if error.status in CLOSED_SHOP else error
+def _unless_guarded(error: ChannelRefused) -> Exception:
+    return Unavailable("the shop is closed to us", status=error.status) if error.status == GUARDED else error
 
 
 def _raise(api: ChannelApi, answer: dict[str, Any]) -> None:

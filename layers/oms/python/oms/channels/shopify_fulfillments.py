@@ -8,22 +8,26 @@ they are open. Option `notify_customer`: "true" if Shopify is to write to the cu
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from oms.channels.client import ChannelApi
 from oms.channels.shopify_api import gid, graphql, is_on, number_of, order_of, refuse
-from oms.domain.channel_messages import ShipmentNotice
-from oms.domain.errors import ChannelRefused, Unavailable
+from oms.domain.channel_messages import NoticeLine, ShipmentNotice
+from oms.domain.errors import ChannelRefused, NotSupported, Unavailable
 
 MAX_PAGES = 60
 """Pages of one list: 600 fulfillment orders, or 3,000 lines of one."""
+
+MAX_LOOKS = 3
+"""How often an order is looked at anew because it was changed there meanwhile."""
 
 OPEN = frozenset({"OPEN", "IN_PROGRESS"})
 ENDED = frozenset({"CLOSED", "CANCELLED", "INCOMPLETE"})
 GONE = frozenset({"CANCELLED", "ERROR", "FAILURE"})
 NOTHING_LEFT = "NOTHING_LEFT_TO_FULFILL"
+TOO_MANY = "TOO_MANY_TO_READ"
 CARRIERS = {
     "ups": "UPS",
     "usps": "USPS",
@@ -111,32 +115,59 @@ class _Part:
     remaining: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What is there: the fulfillments with the parcel's number, its units that none of them has, and what is open."""
+
+    numbered: tuple[str, ...]
+    owed: Counter[str]
+    parts: tuple[_Part, ...]
+
+
 def confirm_shipment(api: ChannelApi, notice: ShipmentNotice) -> None:
     """Makes a fulfillment of the parcel's units with its tracking number.
 
     Units that a fulfillment with this number has already are not told again, so a notice may come twice, or go on
-    where it was killed; of what two workers made at the same time the later one is taken back. Raises ChannelRefused
-    with Shopify's status of the fulfillment orders (ON_HOLD, SCHEDULED, …) when units can't be fulfilled there now,
-    with NOTHING_LEFT_TO_FULFILL when somebody else did it; what else could be told is told then. Without a tracking
-    number the latter is no error: our own notice may have done it. Raises NotFound for an order that Shopify does not
-    have, and what `ChannelApi.call` does.
+    where it was killed; of what two workers made at the same time the later one is taken back. Parcels without a number
+    are told from each other by what went before. Where Shopify refuses something because the order is another by now,
+    it is looked at again. Raises ChannelRefused with Shopify's status of the fulfillment orders (ON_HOLD, SCHEDULED, …)
+    when units can't be fulfilled there now, with NOTHING_LEFT_TO_FULFILL when somebody else did it; what else could be
+    told is told then. Raises NotFound for an order that Shopify does not have, NotSupported where a person must take
+    back what was told twice, and what `ChannelApi.call` does.
     """
-    before = _numbered_there(api, notice)
-    owed = _owed(api, notice, before)
-    parts = _to_fulfill(api, notice) if owed else []
     made: list[str] = []
-    try:
-        for chosen in _by_location(owed, parts):
-            now_there = _fulfill(api, notice, chosen, made)
-            if set(now_there) - {*before, *made}:
-                _withdraw_surplus(api, notice, now_there, made)
-    except ChannelRefused:
-        # another worker may have told the same notice since we looked: then nothing is owed any more
-        if _owed(api, notice, _numbered_there(api, notice)):
-            raise
-        return
-    if +owed and not _is_told_without_number(notice, parts):
-        waiting = {part.status for part in parts if owed[part.line_id] > 0 and part.status not in OPEN | ENDED}
+    look = _look(api, notice)
+    for _ in range(MAX_LOOKS):
+        if not look.owed:
+            return
+        try:
+            _tell(api, notice, look, made)
+        except ChannelRefused:
+            before, look = look, _look(api, notice)
+            if look == before:
+                raise
+        else:
+            return
+    raise Unavailable("the order changes there each time it is looked at")
+
+
+def _look(api: ChannelApi, notice: ShipmentNotice) -> _Look:
+    answer = graphql(api, _FULFILLMENTS, {"order": gid("Order", notice.channel_order_id)})
+    numbered = _numbered(order_of(answer)["fulfillments"], notice)
+    owed = _owed(api, notice, numbered)
+    parts = _to_fulfill(api, notice) if owed else []
+    return _Look(numbered=tuple(numbered), owed=owed, parts=tuple(parts))
+
+
+def _tell(api: ChannelApi, notice: ShipmentNotice, look: _Look, made: list[str]) -> None:
+    """Fulfills what is owed as far as it is open; raises ChannelRefused for what is not."""
+    owed = look.owed.copy()
+    for chosen in _by_location(owed, look.parts):
+        now_there = _fulfill(api, notice, chosen, made)
+        if set(now_there) - {*look.numbered, *made}:
+            _withdraw_surplus(api, notice, now_there, made)
+    if +owed:
+        waiting = {part.status for part in look.parts if owed[part.line_id] > 0 and part.status not in OPEN | ENDED}
         raise ChannelRefused("units are not open there", status=200, codes=tuple(sorted(waiting)) or (NOTHING_LEFT,))
 
 
@@ -151,7 +182,7 @@ def _to_fulfill(api: ChannelApi, notice: ShipmentNotice) -> list[_Part]:
         if not page["pageInfo"]["hasNextPage"]:
             return parts
         after = page["pageInfo"]["endCursor"]
-    raise Unavailable("an order of more fulfillment orders than are read")
+    raise ChannelRefused("an order of more fulfillment orders than are read", status=200, codes=(TOO_MANY,))
 
 
 def _parts(api: ChannelApi, fulfillment_order: dict[str, Any]) -> list[_Part]:
@@ -181,22 +212,23 @@ def _all_nodes(
             return
         answer = graphql(api, document, {"id": identifier, "after": page["pageInfo"]["endCursor"]})
         page = (answer[path[0]] or {})[path[1]]
-    raise Unavailable("a list of more lines than are read")
+    raise ChannelRefused("a list of more lines than are read", status=200, codes=(TOO_MANY,))
 
 
-def _wanted(notice: ShipmentNotice) -> Counter[str]:
-    wanted: Counter[str] = Counter()
-    for line in notice.lines:
-        wanted[line.line_id] += line.quantity
-    return wanted
+def _units(lines: Iterable[NoticeLine]) -> Counter[str]:
+    units: Counter[str] = Counter()
+    for line in lines:
+        units[line.line_id] += line.quantity
+    return units
 
 
 def _owed(api: ChannelApi, notice: ShipmentNotice, numbered: list[str]) -> Counter[str]:
-    """Units of the parcel, by line, that no fulfillment with its number has yet."""
-    owed = _wanted(notice)
+    """Units of the parcel, by line, that no fulfillment with its number has, those of earlier parcels with it aside."""
+    wanted = _units(notice.lines)
+    owed = wanted + _units(notice.told_before)
     for identifier in numbered:
         owed.subtract(_units_of(api, identifier))
-    return +owed
+    return owed & wanted
 
 
 def _units_of(api: ChannelApi, fulfillment: str) -> Counter[str]:
@@ -208,23 +240,22 @@ def _units_of(api: ChannelApi, fulfillment: str) -> Counter[str]:
     return units
 
 
-def _numbered_there(api: ChannelApi, notice: ShipmentNotice) -> list[str]:
-    """The fulfillments that have the parcel's tracking number."""
-    if not notice.tracking_number:
-        return []
-    answer = graphql(api, _FULFILLMENTS, {"order": gid("Order", notice.channel_order_id)})
-    return _numbered(order_of(answer)["fulfillments"], notice.tracking_number)
-
-
-def _numbered(fulfillments: list[dict[str, Any]], tracking_number: str) -> list[str]:
+def _numbered(fulfillments: list[dict[str, Any]], notice: ShipmentNotice) -> list[str]:
+    """The fulfillments that stand and have the parcel's number; those without any, where it has none."""
+    number = _number(notice)
+    numbers = {one["id"]: {info["number"] for info in one["trackingInfo"]} - {None, ""} for one in fulfillments}
     return [
         one["id"]
         for one in fulfillments
-        if one["status"] not in GONE and tracking_number in {info["number"] for info in one["trackingInfo"]}
+        if one["status"] not in GONE and (number in numbers[one["id"]] if number else not numbers[one["id"]])
     ]
 
 
-def _by_location(owed: Counter[str], parts: list[_Part]) -> list[list[tuple[_Part, int]]]:
+def _number(notice: ShipmentNotice) -> str:
+    return notice.tracking_number.strip()
+
+
+def _by_location(owed: Counter[str], parts: Sequence[_Part]) -> list[list[tuple[_Part, int]]]:
     """What to fulfill of which part, a group for each location; lowers `owed` by it."""
     chosen: dict[str, list[tuple[_Part, int]]] = defaultdict(list)
     for part in parts:
@@ -247,31 +278,28 @@ def _fulfill(api: ChannelApi, notice: ShipmentNotice, chosen: list[tuple[_Part, 
         ],
         "notifyCustomer": is_on(api, "notify_customer"),
     }
-    if notice.tracking_number:
+    if _number(notice):
         company = CARRIERS.get(notice.carrier.lower(), notice.carrier)
-        content["trackingInfo"] = {"company": company, "number": notice.tracking_number}
+        content["trackingInfo"] = {"company": company, "number": _number(notice)}
     answer = graphql(api, _FULFILL, {"fulfillment": content})["fulfillmentCreate"]
     refuse(answer["userErrors"])
     made.append(answer["fulfillment"]["id"])
-    if not notice.tracking_number:
-        return []
-    return _numbered(answer["fulfillment"]["order"]["fulfillments"], notice.tracking_number)
+    return _numbered(answer["fulfillment"]["order"]["fulfillments"], notice)
 
 
 def _withdraw_surplus(api: ChannelApi, notice: ShipmentNotice, numbered: list[str], made: list[str]) -> None:
     """Takes back what two workers told at the same time: the older fulfillments count, and each worker takes back what
     it made beyond the parcel's units."""
-    left = _wanted(notice)
+    left = _units([*notice.told_before, *notice.lines])
     for identifier in sorted(numbered, key=lambda one: int(number_of(one))):
         units = _units_of(api, identifier)
         if identifier in made and all(left[line_id] <= 0 for line_id in units):
-            refuse(graphql(api, _WITHDRAW, {"id": identifier})["fulfillmentCancel"]["userErrors"])
+            _withdraw(api, identifier)
             made.remove(identifier)
         else:
             left.subtract(units)
 
 
-def _is_told_without_number(notice: ShipmentNotice, parts: list[_Part]) -> bool:
-    """Whether a notice that no number tells from others may have been told before: nothing of its lines is left."""
-    lines = {line.line_id for line in notice.lines}
-    return not notice.tracking_number and not any(part.remaining for part in parts if part.line_id in lines)
+def _withdraw(api: ChannelApi, identifier: str) -> None:
+    if graphql(api, _WITHDRAW, {"id": identifier})["fulfillmentCancel"]["userErrors"]:
+        raise NotSupported("two fulfillments hold this parcel: cancel the later one in Shopify's admin")

@@ -9,33 +9,10 @@ import json
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-)
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
-from oms.domain.validation import in_utc_seconds, invalid_message
-
-MAX_QUANTITY = 1_000_000
-_LONGEST_NAME = 255
-_LONGEST_TEXT = 10_000
-
-
-def _empty_for_none(value: object) -> object:
-    return "" if value is None else value
-
-
-def _nothing_for_none(value: object) -> object:
-    return [] if value is None else value
-
-
-def _zero_for_none(value: object) -> object:
-    return 0 if value is None else value
+from oms.channels.message_fields import MAX_QUANTITY, Model, Name, NoneIsZero, OrNothing, Text
+from oms.domain.validation import in_utc_seconds
 
 
 def _as_text(value: object) -> object:
@@ -48,61 +25,59 @@ def _id_as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _empty_for_none(value: object) -> object:
+    return "" if value is None else value
+
+
 Time = Annotated[AwareDatetime, Field(strict=False), AfterValidator(in_utc_seconds)]
-Amount = Annotated[Decimal, BeforeValidator(_zero_for_none), Field(max_digits=15, allow_inf_nan=False)]
-Name = Annotated[str, BeforeValidator(_empty_for_none), Field(max_length=_LONGEST_NAME)]
-Text = Annotated[str, BeforeValidator(_empty_for_none), Field(max_length=_LONGEST_TEXT)]
+RequiredAmount = Annotated[Decimal, Field(max_digits=15, allow_inf_nan=False)]
+Amount = Annotated[RequiredAmount, NoneIsZero]
 Number = Annotated[int, Field(strict=True, lt=10**30)]
 
 
-class _Model(BaseModel):
-    # People's data must not get into errors, which get into logs.
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, str_strip_whitespace=True)
-
-
-class Identified(_Model):
+class Identified(Model):
     """Something with an id. `gid` holds the same id as text: large JSON numbers get rounded on the way."""
 
     id: Number | None = None
     gid: Name = Field(default="", alias="admin_graphql_api_id")
 
 
-class Money(_Model):
+class Money(Model):
     """An amount and its currency."""
 
     amount: Amount = Decimal(0)
     currency_code: Name = ""
 
 
-class MoneySet(_Model):
+class MoneySet(Model):
     """An amount in the shop's currency and in the one the customer saw."""
 
     shop_money: Money | None = None
     presentment_money: Money | None = None
 
 
-class TaxLine(_Model):
+class TaxLine(Model):
     """A tax on a line or on shipping."""
 
     price: Amount = Decimal(0)
 
 
-class DiscountAllocation(_Model):
+class DiscountAllocation(Model):
     """The share of a discount that falls upon a line or a shipping charge."""
 
     amount: Amount = Decimal(0)
 
 
-class Property(_Model):
+class Property(Model):
     """What the customer wished for (engraving, gift note). It may name people."""
 
     name: Text = ""
     value: Annotated[Text, BeforeValidator(_as_text)] = ""
 
 
-TaxLines = Annotated[list[TaxLine], BeforeValidator(_nothing_for_none)]
-Properties = Annotated[list[Property], BeforeValidator(_nothing_for_none)]
-Allocations = Annotated[list[DiscountAllocation], BeforeValidator(_nothing_for_none)]
+TaxLines = Annotated[tuple[TaxLine, ...], OrNothing]
+Properties = Annotated[tuple[Property, ...], OrNothing]
+Allocations = Annotated[tuple[DiscountAllocation, ...], OrNothing]
 
 
 class LineItem(Identified):
@@ -117,16 +92,16 @@ class LineItem(Identified):
     title: Text = ""
     quantity: Annotated[Number, Field(le=MAX_QUANTITY)]
     current_quantity: Annotated[Number, Field(ge=0)] | None = None
-    price: Annotated[Decimal, Field(max_digits=15, allow_inf_nan=False)]
+    price: RequiredAmount
     total_discount: Amount = Decimal(0)
-    discount_allocations: Allocations = []
-    tax_lines: TaxLines = []
+    discount_allocations: Allocations = ()
+    tax_lines: TaxLines = ()
     requires_shipping: bool | None = None
     gift_card: bool | None = None
     fulfillment_status: Name = ""
     sales_line_item_group_id: Annotated[Name, BeforeValidator(_id_as_text)] = ""
     tip_payment_gateway: Name = ""
-    properties: Properties = []
+    properties: Properties = ()
 
     @property
     def is_tip(self) -> bool:
@@ -134,14 +109,14 @@ class LineItem(Identified):
         return "tip_payment_gateway" in self.model_fields_set
 
 
-class ShippingItem(_Model):
+class ShippingItem(Model):
     """A shipping charge. `price` is before discounts."""
 
     title: Text = ""
     code: Text = ""
     price: Amount = Decimal(0)
-    discount_allocations: Allocations = []
-    tax_lines: TaxLines = []
+    discount_allocations: Allocations = ()
+    tax_lines: TaxLines = ()
     is_removed: bool | None = None
 
 
@@ -151,14 +126,14 @@ class FulfilledLine(Identified):
     quantity: Annotated[Number, Field(ge=0, le=MAX_QUANTITY)] = 0
 
 
-class Fulfillment(_Model):
+class Fulfillment(Model):
     """Goods that left, or were to: `status` is success, or how it failed to."""
 
     status: Name = ""
-    line_items: Annotated[list[FulfilledLine], BeforeValidator(_nothing_for_none)] = []
+    line_items: Annotated[tuple[FulfilledLine, ...], OrNothing] = ()
 
 
-class RefundedLine(_Model):
+class RefundedLine(Model):
     """Units of a line in a refund. `restock_type` is return (they had left), cancel (they had not) or no_restock."""
 
     line_item_id: Number | None = None
@@ -167,13 +142,13 @@ class RefundedLine(_Model):
     restock_type: Name = ""
 
 
-class Refund(_Model):
+class Refund(Model):
     """Money given back, for which units."""
 
-    refund_line_items: Annotated[list[RefundedLine], BeforeValidator(_nothing_for_none)] = []
+    refund_line_items: Annotated[tuple[RefundedLine, ...], OrNothing] = ()
 
 
-class PostalAddress(_Model):
+class PostalAddress(Model):
     """An address; `province_code` and `country_code` are ISO 3166 where Shopify knows them."""
 
     name: Name = ""
@@ -214,7 +189,7 @@ class ShopifyOrder(Identified):
     presentment_currency: Annotated[str, BeforeValidator(_empty_for_none), Field(pattern=r"^([A-Z]{3})?$")] = ""
     taxes_included: bool | None = None
     financial_status: Name = ""
-    total_price: Annotated[Decimal, Field(max_digits=15, allow_inf_nan=False)]
+    total_price: RequiredAmount
     total_discounts: Amount = Decimal(0)
     total_tax: Amount = Decimal(0)
     total_tip_received: Amount = Decimal(0)
@@ -228,19 +203,11 @@ class ShopifyOrder(Identified):
     contact_email: Name = ""
     phone: Name = ""
     note: Text = ""
-    note_attributes: Properties = []
+    note_attributes: Properties = ()
     customer: Customer | None = None
     shipping_address: PostalAddress | None = None
     billing_address: PostalAddress | None = None
-    line_items: Annotated[list[LineItem], Field(min_length=1)]
-    shipping_lines: Annotated[list[ShippingItem], BeforeValidator(_nothing_for_none)] = []
-    fulfillments: Annotated[list[Fulfillment], BeforeValidator(_nothing_for_none)] = []
-    refunds: Annotated[list[Refund], BeforeValidator(_nothing_for_none)] = []
-
-
-def read(text: str) -> ShopifyOrder:
-    """The order in a JSON text. Raises InvalidMessage naming what is wrong."""
-    try:
-        return ShopifyOrder.model_validate_json(text)
-    except ValidationError as error:
-        raise invalid_message(error.errors(include_url=False, include_input=False)) from error
+    line_items: Annotated[tuple[LineItem, ...], Field(min_length=1)]
+    shipping_lines: Annotated[tuple[ShippingItem, ...], OrNothing] = ()
+    fulfillments: Annotated[tuple[Fulfillment, ...], OrNothing] = ()
+    refunds: Annotated[tuple[Refund, ...], OrNothing] = ()

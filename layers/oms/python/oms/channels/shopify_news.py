@@ -6,50 +6,41 @@ customer, sent again under another topic, must not make us forget the whole shop
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import Field
 
+from oms.channels.message_fields import Model, OrNothing, read
 from oms.domain.channel_messages import OrderNews, PrivacyKind, PrivacyRequest
 from oms.domain.incoming import Envelope
-from oms.domain.validation import invalid_message
 
 MAX_ORDERS = 10_000
 """So many orders of one customer, and no more, are named in a request about them."""
 
 
-def _nothing_for_none(value: object) -> object:
-    return [] if value is None else value
-
-
 Id = Annotated[int, Field(strict=True, gt=0, lt=10**30)]
-Ids = Annotated[list[Id], BeforeValidator(_nothing_for_none), Field(max_length=MAX_ORDERS)]
+Ids = Annotated[list[Id], OrNothing, Field(max_length=MAX_ORDERS)]
 
 
-class _Model(BaseModel):
-    # People's data must not get into errors, which get into logs.
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
-
-
-class OfAnOrder(_Model):
+class OfAnOrder(Model):
     """A fulfillment or a refund."""
 
     order_id: Id
 
 
-class Edited(_Model):
+class Edited(Model):
     """What changed in an order, without what it is now."""
 
     order_edit: OfAnOrder
 
 
-class DataRequestNumber(_Model):
+class DataRequestNumber(Model):
     """Under which number Shopify keeps the request."""
 
     id: Id
 
 
-class DataRequest(_Model):
+class DataRequest(Model):
     """A customer asks for a copy."""
 
     shop_id: Id
@@ -57,14 +48,14 @@ class DataRequest(_Model):
     data_request: DataRequestNumber
 
 
-class CustomerRedaction(_Model):
+class CustomerRedaction(Model):
     """A customer's data is to be deleted."""
 
     shop_id: Id
     orders_to_redact: Ids
 
 
-class ShopRedaction(_Model):
+class ShopRedaction(Model):
     """The shop left: all its data is to be deleted. A body that names a customer or orders is about them alone."""
 
     shop_id: Id
@@ -76,7 +67,7 @@ class ShopRedaction(_Model):
 
 def order_news(text: str, *, is_edit: bool) -> OrderNews:
     """Which order changed. Raises InvalidMessage where the body does not say."""
-    order = _read(Edited, text).order_edit if is_edit else _read(OfAnOrder, text)
+    order = read(Edited, text).order_edit if is_edit else read(OfAnOrder, text)
     return OrderNews(channel_order_id=str(order.order_id))
 
 
@@ -87,12 +78,12 @@ def privacy_request(text: str, kind: PrivacyKind, envelope: Envelope) -> Privacy
     """
     request_id, orders = envelope.message_id, list[int]()
     if kind is PrivacyKind.DATA_REQUEST:
-        asked = _read(DataRequest, text)
+        asked = read(DataRequest, text)
         request_id, orders = str(asked.data_request.id), asked.orders_requested
     elif kind is PrivacyKind.REDACT_CUSTOMER:
-        orders = _read(CustomerRedaction, text).orders_to_redact
+        orders = read(CustomerRedaction, text).orders_to_redact
     else:
-        _read(ShopRedaction, text)
+        read(ShopRedaction, text)
     return PrivacyRequest(
         kind=kind,
         channel=envelope.channel,
@@ -100,13 +91,3 @@ def privacy_request(text: str, kind: PrivacyKind, envelope: Envelope) -> Privacy
         request_id=request_id,
         channel_order_ids=tuple(dict.fromkeys(str(number) for number in orders)),
     )
-
-
-Body = TypeVar("Body", bound=_Model)
-
-
-def _read(model: type[Body], text: str) -> Body:
-    try:
-        return model.model_validate_json(text)
-    except ValidationError as error:
-        raise invalid_message(error.errors(include_url=False, include_input=False)) from error

@@ -5,20 +5,21 @@ An app sees the orders of the last 60 days unless it has the scope `read_all_ord
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from oms.channels.client import ChannelApi, decimal_json
+from oms.channels.client import ChannelApi, decimal_json, exact_json
 from oms.channels.shopify_api import rest
+from oms.channels.smaller_pages import first_that_fits
 from oms.domain.channel_messages import PulledOrder, PulledPage, Window
 from oms.domain.errors import NotFound, Unavailable
 from oms.runtime.http import HttpAnswer
 
-PAGE_SIZE = 100
-"""A page may hold 250 ("Paginate requests with REST"), but orders of many lines would outgrow one answer."""
+PAGE_SIZES = (100, 10, 1)
+"""A page may hold 250 ("Paginate requests with REST"), but orders of many lines would outgrow one answer; where a
+hundred do, fewer are asked for."""
 
 FIELDS = (
     "admin_graphql_api_id",
@@ -69,7 +70,6 @@ def pull(api: ChannelApi, window: Window, token: str | None) -> PulledPage:
     Shopify's upper bound includes its moment, ours does not. The token is the page's `page_info`, beside which only the
     page's size and fields may be sent. Raises as `ChannelApi.call` does.
     """
-    shape = {"limit": str(PAGE_SIZE), "fields": ",".join(FIELDS)}
     if token is None:
         query = {
             "status": "any",
@@ -79,7 +79,7 @@ def pull(api: ChannelApi, window: Window, token: str | None) -> PulledPage:
         }
     else:
         query = {"page_info": token}
-    answer = rest(api, "orders.json", query | shape)
+    answer = first_that_fits(PAGE_SIZES, lambda size: _listed(api, query, size))
     orders = [_pulled(order) for order in _content(answer, "orders", list)]
     within = tuple(order for order in orders if window.since <= order.updated_at < window.until)
     return PulledPage(orders=within, next_token=_next_token(answer))
@@ -91,6 +91,10 @@ def fetch(api: ChannelApi, channel_order_id: str) -> PulledOrder:
         raise NotFound("an order's id is a number at Shopify")
     answer = rest(api, f"orders/{channel_order_id}.json", {"fields": ",".join(FIELDS)})
     return _pulled(_content(answer, "order", dict))
+
+
+def _listed(api: ChannelApi, query: dict[str, str], size: int) -> HttpAnswer:
+    return rest(api, "orders.json", {**query, "limit": str(size), "fields": ",".join(FIELDS)})
 
 
 def _written(moment: datetime) -> str:
@@ -112,7 +116,7 @@ def _pulled(order: Any) -> PulledOrder:
         return PulledOrder(
             channel_order_id=str(int(order["id"])),
             updated_at=updated_at,
-            body=json.dumps(order, default=str, separators=(",", ":"), ensure_ascii=False),
+            body=exact_json(order),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Unavailable("the answer lists something that is no order") from error

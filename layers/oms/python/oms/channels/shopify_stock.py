@@ -30,6 +30,7 @@ REMEMBERED_SECONDS = 600.0
 
 VARIANT = "variant:"
 UNKNOWN_SKU = "UNKNOWN_SKU"
+TOO_MANY_REFUSED = "TOO_MANY_REFUSED"
 HIGHEST = 1_000_000_000
 _AGAIN = frozenset({"IDEMPOTENCY_CONCURRENT_REQUEST", "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED"})
 
@@ -151,7 +152,8 @@ def _set(api: ChannelApi, location: str, rows: Sequence[Row]) -> dict[str, str]:
             _remembered.pop(_name(api, left[number].channel_sku), None)
         left = [row for number, row in enumerate(left) if number not in refused]
     if left:
-        raise Unavailable("Shopify takes exception to more rows each time")
+        # told in halves by the caller, so that each half is refused fewer rows
+        raise ChannelRefused("Shopify takes exception to more rows each time", status=200, codes=(TOO_MANY_REFUSED,))
     return refusals
 
 

@@ -10,6 +10,7 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
@@ -109,7 +110,7 @@ class Place(NamedTuple):
 def pull(api: ChannelApi, window: Window, token: str | None) -> PulledPage:
     """One page of the orders that changed within the window."""
     place = Place.of(token)
-    query = None if place.cursor else _query(window)
+    query = None if place.cursor else _query(api, window)
     path = f"/v3/orders?{place.cursor}" if place.cursor else "/v3/orders"
     try:
         content = content_of(api.call("GET", url(api, path), limit=ORDERS, headers=headers, query=query))
@@ -120,15 +121,15 @@ def pull(api: ChannelApi, window: Window, token: str | None) -> PulledPage:
     meta = object_of(page.get("meta"))
     found = objects(object_of(page.get("elements")).get("order"))
     next_token = place.following(meta.get("totalCount"), meta.get("nextCursor") if found else None)
-    return PulledPage(orders=tuple(_pulled(order) for order in found), next_token=next_token)
+    return PulledPage(orders=tuple(_listed(order, window.since) for order in found), next_token=next_token)
 
 
-def _query(window: Window) -> dict[str, str]:
+def _query(api: ChannelApi, window: Window) -> dict[str, str]:
     """A second earlier than the window, since Walmart gives what changed after a time, not what changed at it."""
     return {
         "lastModifiedStartDate": _text(window.since - timedelta(seconds=1)),
         "lastModifiedEndDate": _text(window.until),
-        "createdStartDate": _text(window.until - OLDEST),
+        "createdStartDate": _text(api.now() - OLDEST),
         "shipNodeType": "SellerFulfilled",
         "replacementInfo": "true",
         "limit": str(MAX_ORDERS),
@@ -163,6 +164,19 @@ def statuses_of(line: Mapping[str, Any]) -> list[dict[str, Any]]:
 def is_yes(flag: str) -> bool:
     """Whether a flag that Walmart writes as a text is set."""
     return flag.strip().lower() not in _NO
+
+
+def asks_to_cancel(line: Mapping[str, Any]) -> bool:
+    """Whether the customer wants the line cancelled."""
+    return is_yes(str(line.get("intentToCancel") or ""))
+
+
+def _listed(order: dict[str, Any], since: datetime) -> PulledOrder:
+    """An order of a window. A wish to cancel changes the order but none of the times it shows: it came in the window,
+    or what was read before it would be taken for all there is."""
+    pulled = _pulled(order)
+    wished = any(asks_to_cancel(line) for line in lines_of(order))
+    return replace(pulled, updated_at=max(pulled.updated_at, since)) if wished else pulled
 
 
 def _pulled(order: dict[str, Any]) -> PulledOrder:

@@ -11,7 +11,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from oms.channels.json_answers import object_of, units_of
-from oms.channels.walmart_api import ORDER_CHANGES, headers, is_yes, lines_of, order_now, order_url, statuses_of
+from oms.channels.walmart_api import (
+    ORDER_CHANGES,
+    asks_to_cancel,
+    headers,
+    lines_of,
+    order_now,
+    order_url,
+    statuses_of,
+)
 from oms.domain.errors import ChannelRefused, NotSupported
 
 if TYPE_CHECKING:
@@ -91,7 +99,7 @@ def _shipment(
     lines = [
         {
             "lineNumber": line.line_id,
-            "intentToCancelOverride": _asks_to_cancel(at_walmart),
+            "intentToCancelOverride": asks_to_cancel(at_walmart),
             "sellerOrderId": notice.order_id,
             "orderLineStatuses": {"orderLineStatus": [{**_status("Shipped", line.quantity), "trackingInfo": tracking}]},
         }
@@ -102,11 +110,13 @@ def _shipment(
 
 
 def _cancellation(order: Mapping[str, Any], notice: CancellationNotice) -> tuple[str, dict[str, Any]] | None:
-    """A line that lost as many units already is taken to have been told: taking units away twice can't be undone."""
+    """What Walmart has not taken away yet of all units that were told of so far: units taken away twice, nobody gives
+    back."""
     lines = []
     for line, at_walmart in _lines(order, notice.lines):
-        units = min(line.quantity, _left(at_walmart, line.quantity))
-        if units < 1 or (not notice.whole and _units(at_walmart, _CANCELLED) >= line.quantity):
+        untold = max(line.so_far, line.quantity) - _units(at_walmart, _CANCELLED)
+        units = min(untold, _left(at_walmart, line.quantity))
+        if units < 1:
             continue
         reason = {"cancellationReason": _reason(notice.reason, at_walmart)}
         statuses = [{**_status("Cancelled", units), **reason}]
@@ -142,13 +152,9 @@ def _left(line: Mapping[str, Any], otherwise: int) -> int:
     return ordered - _units(line, _SHIPPED | _CANCELLED) if ordered else otherwise
 
 
-def _asks_to_cancel(line: Mapping[str, Any]) -> bool:
-    return is_yes(str(line.get("intentToCancel") or ""))
-
-
 def _reason(reason: str, line: Mapping[str, Any]) -> str:
     """A customer's wish may be named only where Walmart knows of it (description of cancelOrderLines)."""
-    if reason == _BUYER_REQUEST and _asks_to_cancel(line):
+    if reason == _BUYER_REQUEST and asks_to_cancel(line):
         return _BUYER_ASKED
     return next((theirs for word, theirs in REASONS.items() if word in reason.upper()), _OUT_OF_STOCK)
 

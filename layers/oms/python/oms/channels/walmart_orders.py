@@ -52,6 +52,7 @@ def incoming_order(order: WalmartOrder, channel: str, account: str) -> IncomingO
         ship_by=info.estimated_ship_date,
         deliver_by=info.estimated_delivery_date,
         cancel_requested=INTENT_TO_CANCEL if any(_asks_to_cancel(line) for line in lines) else "",
+        cancel_requested_lines=_lines_to_cancel(lines),
         external_ids=_external_ids(order),
         contact=_contact(order, info),
     )
@@ -128,6 +129,7 @@ def _line(line: OrderLine, number: int, currency: str) -> IncomingLine:
         title=line.item.product_name[:255],
         quantity=quantity,
         current_quantity=max(0, quantity - _units(line, frozenset({_CANCELLED}))),
+        fulfilled_quantity=min(quantity, _units(line, _SENT)),
         unit_price_minor=price,
         discount_minor=_discount(line, currency) + price * quantity - goods,
         tax_minor=_tax(line, currency, _PRODUCT),
@@ -180,8 +182,18 @@ def _cancel_reason(lines: Sequence[OrderLine]) -> str:
 
 
 def _asks_to_cancel(line: OrderLine) -> bool:
-    settled = _units(line, _SENT | {_CANCELLED}) >= line.order_line_quantity.amount
-    return is_yes(line.intent_to_cancel) and not settled
+    return is_yes(line.intent_to_cancel) and not _is_settled(line)
+
+
+def _is_settled(line: OrderLine) -> bool:
+    return _units(line, _SENT | {_CANCELLED}) >= line.order_line_quantity.amount
+
+
+def _lines_to_cancel(lines: Sequence[OrderLine]) -> tuple[str, ...]:
+    """The lines that a customer who wants the rest asks to cancel; none named means all that is left."""
+    left = [line for line in lines if not _is_settled(line)]
+    asked = tuple(line.line_number for line in left if _asks_to_cancel(line))
+    return asked if len(asked) < len(left) else ()
 
 
 def _payment_status(lines: Sequence[OrderLine]) -> str:

@@ -6,15 +6,15 @@ WooCommerce sets no limits of its own (the shop's host may); we hold back, since
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from oms.channels.client import Limit, decimal_json
+from oms.channels.client import Limit, decimal_json, exact_json
 from oms.domain.channel_messages import PulledOrder, PulledPage
 from oms.domain.errors import CredentialsRefused, NotFound, Unavailable
+from oms.runtime.http import AnswerTooLarge
 
 if TYPE_CHECKING:
     from oms.channels.client import ChannelApi
@@ -28,6 +28,10 @@ ORDERS = 50
 MAX_REFUND_PAGES = 5
 MAX_LOOKED_UP = 20
 """Products of one order that are asked whether they are goods; of the others we believe it."""
+
+THIN = "id,date_modified_gmt,date_created_gmt"
+"""What is asked of orders that are more than an answer may hold all the same: each is fetched by itself then (WordPress
+REST API, "Global parameters", `_fields`)."""
 
 LISTED = ("any", "trash")
 """What is listed one after the other: "any" leaves out what lies in the bin."""
@@ -75,7 +79,10 @@ def pull(api: ChannelApi, window: Window, token: str | None) -> PulledPage:
         "per_page": str(ORDERS),
         "page": str(page),
     }
-    orders = objects(call(api, "GET", "orders", query))
+    try:
+        orders = objects(call(api, "GET", "orders", query))
+    except AnswerTooLarge:
+        orders = objects(call(api, "GET", "orders", {**query, "_fields": THIN}))
     pulled = tuple(_pulled(order) for order in orders)
     if len(orders) < ORDERS:
         return PulledPage(orders=pulled, next_token=_token_after(status, window))
@@ -144,8 +151,7 @@ def _is_virtual(api: ChannelApi, product: str) -> bool:
 
 
 def _body(order: dict[str, Any], refunds: list[dict[str, Any]], virtual: list[str]) -> str:
-    combined = {"order": order, "refunds": refunds, "virtual": virtual}
-    return json.dumps(combined, separators=(",", ":"), ensure_ascii=False, default=str)
+    return exact_json({"order": order, "refunds": refunds, "virtual": virtual})
 
 
 def _object(answer: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ which people read, and as meta data, which programs read. With the last parcel t
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING, Any
 
 from oms.channels.woocommerce_api import call, get_order, objects, order_path
@@ -41,7 +42,8 @@ def confirm_shipment(api: ChannelApi, notice: ShipmentNotice) -> None:
 
 
 def confirm_cancellation(api: ChannelApi, notice: CancellationNotice) -> None:
-    """Cancels the order; for a part of it notes which units. Money goes back in the shop, by a person.
+    """Cancels the order; for a part of it notes which units, and completes the order if all else has shipped. Money
+    goes back in the shop, by a person.
 
     Raises NotSupported, after the note is written, for a part, and for an order that the shop has completed.
     """
@@ -55,12 +57,15 @@ def confirm_cancellation(api: ChannelApi, notice: CancellationNotice) -> None:
     _note_once(
         api, notice.channel_order_id, f"Will not ship, {notice.reason}: {units} {mark}", mark, for_customer=False
     )
+    if notice.completes and order.get("status") not in {*CLOSED, COMPLETED}:
+        call(api, "PUT", order_path(notice.channel_order_id), body={"status": COMPLETED})
     raise NotSupported("refund these units in the shop: a note on the order names them")
 
 
 def _note_once(api: ChannelApi, channel_order_id: str, text: str, mark: str, for_customer: bool) -> None:
     path = f"{order_path(channel_order_id)}/notes"
-    if any(mark in str(note.get("note", "")) for note in objects(call(api, "GET", path))):
+    # WordPress keeps it as HTML, so that a mark may come back written otherwise
+    if any(mark in html.unescape(str(note.get("note", ""))) for note in objects(call(api, "GET", path))):
         return
     call(api, "POST", path, body={"note": text, "customer_note": for_customer})
 

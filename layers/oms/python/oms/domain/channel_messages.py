@@ -67,16 +67,22 @@ class PulledPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeLine:
-    """Units of an order line, by the channel's own id of the line."""
+    """Units of an order line, by the channel's own id of the line. `so_far`: these and those of earlier news of the
+    kind, whoever it came from."""
 
     line_id: str
     sku: str
     quantity: int
+    so_far: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShipmentNotice:
-    """A parcel that left. `message_id` is the same each time it is told; `completes`: nothing is left to ship."""
+    """A parcel that left. `message_id` is the same each time it is told; `completes`: nothing is left to ship.
+
+    `told_before`: the units of these lines that earlier parcels of the order hold under the same tracking number, or
+    without one as this; by them, parcels that nothing else tells apart are told apart.
+    """
 
     message_id: str
     order_id: str
@@ -89,11 +95,13 @@ class ShipmentNotice:
     location_id: str
     lines: tuple[NoticeLine, ...]
     completes: bool
+    told_before: tuple[NoticeLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancellationNotice:
-    """Units that will not ship. `whole`: nothing of the order will. `reason` is ours: NO_STOCK, BUYER_REQUEST, …"""
+    """Units that will not ship. `whole`: nothing of the order will; `completes`: all that will ship has shipped.
+    `reason` is ours: NO_STOCK, BUYER_REQUEST, …"""
 
     message_id: str
     order_id: str
@@ -102,6 +110,7 @@ class CancellationNotice:
     cancelled_at: datetime
     lines: tuple[NoticeLine, ...]
     whole: bool
+    completes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

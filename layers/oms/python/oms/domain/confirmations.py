@@ -6,7 +6,9 @@ An event says that there is something to tell; what is told is read from the doc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -14,7 +16,7 @@ from typing import Any, NamedTuple
 from oms.domain.backordering import BACKORDER_LIMIT, OUT_OF_STOCK
 from oms.domain.catalog import Notice
 from oms.domain.channel_messages import CancellationNotice, NoticeLine, ShipmentNotice
-from oms.domain.errors import ChannelRefused, InvalidMessage, OmsError
+from oms.domain.errors import ChannelRefused, InvalidMessage, NotSupported, OmsError
 from oms.domain.events import Event, EventType
 from oms.domain.order import Order, OrderStatus, Shipment
 
@@ -38,6 +40,10 @@ OPERATIONS = {SHIPMENT: "confirm_shipment", CANCELLATION: "confirm_cancellation"
 WANTED = {SHIPMENT: Notice.SHIPMENTS, CANCELLATION: Notice.CANCELLATIONS}
 """What the settings of an account must name to be told of a kind."""
 
+NO_CODE = "REFUSED"
+"""What a row says where a channel gave no code."""
+
+_CODE = re.compile(r"[A-Za-z0-9_.,:-]{1,200}")
 _DESTINATION = "channel#"
 _KINDS = {
     EventType.SHIPMENT_SHIPPED.value: SHIPMENT,
@@ -147,6 +153,7 @@ def _shipment_notice(order: Order, events: Sequence[Event], key: NoticeKey) -> S
     if found is None or not units:
         return None
     location_id, parcel = found
+    told = {line.line_id: line.ordered - left[line.line_id] for line in order.lines}
     return ShipmentNotice(
         message_id=message_key(key),
         order_id=order.order_id,
@@ -157,9 +164,30 @@ def _shipment_notice(order: Order, events: Sequence[Event], key: NoticeKey) -> S
         tracking_number=parcel.tracking_number,
         shipped_at=parcel.handed_over_at or parcel.status_at,
         location_id=location_id,
-        lines=_lines(order, units),
-        completes=all(left[line.line_id] <= line.cancelled for line in order.lines if line.requires_shipping),
+        lines=_lines(order, units, told),
+        completes=_is_complete(order, left),
+        told_before=_lines(order, _told_alike(order, events, key.sequence, parcel, units), {}),
     )
+
+
+def _told_alike(
+    order: Order, events: Sequence[Event], sequence: int, parcel: Shipment, lines: Iterable[str]
+) -> dict[str, int]:
+    """Units of these lines that earlier parcels with the same tracking number told of, or without one where it has
+    none."""
+    number = parcel.tracking_number.strip()
+    parcels = [one for work in order.fulfillments for one in work.shipments]
+    alike = {one.shipment_id for one in parcels if one.tracking_number.strip() == number}
+    told: Counter[str] = Counter()
+    for event in events:
+        is_earlier = event.type is EventType.SHIPMENT_SHIPPED and event.sequence < sequence
+        if is_earlier and str(event.data.get("shipment_id")) in alike:
+            told.update(_units_told(order, events, event.sequence)[0])
+    return {line_id: told[line_id] for line_id in lines}
+
+
+def _is_complete(order: Order, left: Mapping[str, int]) -> bool:
+    return all(left[line.line_id] <= line.cancelled for line in order.lines if line.requires_shipping)
 
 
 def _units_told(order: Order, events: Sequence[Event], sequence: int) -> tuple[dict[str, int], dict[str, int]]:
@@ -174,11 +202,13 @@ def _units_told(order: Order, events: Sequence[Event], sequence: int) -> tuple[d
         for one in order.fulfillments
         for parcel in one.shipments
     }
-    for event in events:
-        if event.type is not EventType.SHIPMENT_SHIPPED:
-            continue
-        parcel = parcels.get(str(event.data.get("shipment_id")), {})
-        booked = event.data.get("lines") or list(parcel)
+    shipped = [event for event in events if event.type is EventType.SHIPMENT_SHIPPED]
+    named = {(event.data.get("shipment_id"), name) for event in shipped for name in event.data.get("lines") or ()}
+    for event in shipped:
+        shipment_id = event.data.get("shipment_id")
+        parcel = parcels.get(str(shipment_id), {})
+        # an event that names no lines tells of those that no other event of the parcel names
+        booked = event.data.get("lines") or [name for name in parcel if (shipment_id, name) not in named]
         units = {line_id: min(parcel.pop(line_id, 0), left.get(line_id, 0)) for line_id in booked}
         for line_id, quantity in units.items():
             left[line_id] = left.get(line_id, 0) - quantity
@@ -201,10 +231,13 @@ def _cancellation_notice(order: Order, events: Sequence[Event], key: NoticeKey) 
     event = _event(events, key)
     if event is None:
         return None
-    lines = _lines(order, _units_cancelled(order, events, event))
+    units = _units_cancelled(order, events, event)
     reason = str(event.data.get("reason") or "")
+    lines = _lines(order, units, _cancelled_so_far(order, events, event))
     if not lines:
         return None
+    whole = order.status is OrderStatus.CANCELLED
+    _, unshipped = _units_told(order, events, event.sequence)
     return CancellationNotice(
         message_id=message_key(key),
         order_id=order.order_id,
@@ -212,7 +245,8 @@ def _cancellation_notice(order: Order, events: Sequence[Event], key: NoticeKey) 
         reason=_REASONS.get(reason, reason),
         cancelled_at=event.at,
         lines=lines,
-        whole=order.status is OrderStatus.CANCELLED,
+        whole=whole,
+        completes=not whole and _is_complete(order, unshipped),
     )
 
 
@@ -231,9 +265,26 @@ def _units_cancelled(order: Order, events: Sequence[Event], event: Event) -> Map
     return rest if max(rest.values(), default=0) > 0 else units
 
 
-def _lines(order: Order, units: Mapping[str, int]) -> tuple[NoticeLine, ...]:
+def _cancelled_so_far(order: Order, events: Sequence[Event], event: Event) -> Mapping[str, int]:
+    """Units per line that were cancelled by this event and before it."""
+    if event.type is not EventType.LINES_CANCELLED:
+        return {line.line_id: line.cancelled for line in order.lines}
+    so_far: dict[str, int] = {}
+    for one in events:
+        if one.type is EventType.LINES_CANCELLED and one.sequence <= event.sequence:
+            for line_id, quantity in (one.data.get("lines") or {}).items():
+                so_far[line_id] = so_far.get(line_id, 0) + quantity
+    return {line.line_id: min(so_far.get(line.line_id, 0), line.ordered) for line in order.lines}
+
+
+def _lines(order: Order, units: Mapping[str, int], so_far: Mapping[str, int]) -> tuple[NoticeLine, ...]:
     return tuple(
-        NoticeLine(line_id=line.line_id, sku=line.sku, quantity=units[line.line_id])
+        NoticeLine(
+            line_id=line.line_id,
+            sku=line.sku,
+            quantity=units[line.line_id],
+            so_far=max(units[line.line_id], so_far.get(line.line_id, 0)),
+        )
         for line in order.lines
         if units.get(line.line_id, 0) > 0
     )
@@ -246,7 +297,22 @@ def _event(events: Sequence[Event], key: NoticeKey) -> Event | None:
 
 
 def why(error: OmsError) -> str:
-    """What a row says of an error: its class, and of a channel's refusal the status and the channel's own codes."""
+    """What a row says of an error: its class; of a channel's answer the status, of a refusal the channel's own codes.
+
+    Only what a person is to do, which our files of channels say, is told in their words: other texts may have been
+    made of what somebody answered.
+    """
+    name = type(error).__name__
     if isinstance(error, ChannelRefused):
-        return " ".join([type(error).__name__, str(error.status), *error.codes])
-    return f"{type(error).__name__}: {error}"
+        return " ".join([name, str(error.status), *map(code, error.codes)])
+    if isinstance(error, NotSupported):
+        return f"{name}: {error}"
+    if isinstance(error, InvalidMessage):
+        return f"{name} {code(error.reason)}"
+    status = error.details.get("status")
+    return f"{name} {status}" if isinstance(status, int) else name
+
+
+def code(text: str) -> str:
+    """A channel's own word for why it refused, as rows show it; what is no short word may quote anything."""
+    return text if _CODE.fullmatch(text) else NO_CODE

@@ -20,14 +20,19 @@ from oms.domain.kits import product_facts
 from oms.domain.order import MAX_LINES, Line, Method, Order, ShippingLine, ShipTo, Totals
 from oms.domain.progress import Happening, step, was_released
 
+MAX_FORMERLY = 40
+"""Goods that a line remembers it was for; who changes it more often must ask a person."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineEdit:
     """A line as it is to be: `wanted` of the `ordered` units, the others are cancelled, `by_channel` of them by the
-    channel itself. Money as in Line. A line of an unknown id is added."""
+    channel itself. Money as in Line. A line of an unknown id is added, one of
+    another sku is for other goods from now on."""
 
     line_id: str
     sku: str
+    channel_sku: str = ""
     title: str = ""
     ordered: int
     wanted: int
@@ -44,6 +49,7 @@ class LineEdit:
         return cls(
             line_id=line.line_id,
             sku=line.sku,
+            channel_sku=line.channel_sku,
             title=line.title,
             ordered=line.ordered,
             wanted=line.ordered - line.cancelled,
@@ -113,16 +119,23 @@ class Edit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """What an edit changes: units per line, and whether prices, the address or the way of the parcel do."""
+    """What an edit changes: units and goods of lines, and whether prices, the address or the way of the parcel do."""
 
     added: dict[str, int] = field(default_factory=dict)
     removed: dict[str, int] = field(default_factory=dict)
+    exchanged: dict[str, str] = field(default_factory=dict)
     repriced: bool = False
     readdressed: bool = False
     rerouted: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.removed or self.repriced or self.readdressed or self.rerouted)
+        parts = (self.added, self.removed, self.exchanged, self.repriced, self.readdressed, self.rerouted)
+        return any(parts)
+
+    @property
+    def looks_anew(self) -> bool:
+        """Whether stock must be looked for again."""
+        return bool(self.added or self.exchanged or self.rerouted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +151,7 @@ class Staged:
 
 
 def stage(order: Order, edit: Edit, products: Mapping[str, Product], context: Context, reason: str) -> Staged:
-    """The edit of an order that was not released. `products` are those of the lines added, and of their components;
+    """The edit of an order that was not released. `products` are those of the goods added, and of their components;
     `reason` is told of units that are cancelled by it.
 
     Raises IllegalTransition once work was released: then only the locations can say what can still be changed.
@@ -147,7 +160,7 @@ def stage(order: Order, edit: Edit, products: Mapping[str, Product], context: Co
         raise IllegalTransition("a location works on this order already", status=order.status.value)
     grown = _with_new_lines(order, edit, products)
     difference = _difference(grown, edit)
-    change = _change(grown, edit, difference, context, reason) if difference else None
+    change = _change(grown, edit, difference, products, context, reason) if difference else None
     return Staged(
         change=change,
         difference=difference,
@@ -170,13 +183,23 @@ def _renewed(line: Line, edit: LineEdit | None, products: Mapping[str, Product])
     begins_anew = edit is not None and edit.wanted and line.cancelled == line.ordered
     if not begins_anew or edit is None or edit.sku not in products:
         return line
-    return replace(line, sku=edit.sku, **product_facts(edit.sku, products))
+    return _of_other_goods(line, edit, products)
+
+
+def _of_other_goods(line: Line, edit: LineEdit, products: Mapping[str, Product]) -> Line:
+    """Who could not ship the old goods may well ship the new ones."""
+    unknown: dict[str, Any] = {"unit_grams": 0, "unit_cm3": 0, "needs": (), "components": ()}
+    names: dict[str, Any] = {"sku": edit.sku, "channel_sku": edit.channel_sku, "title": edit.title or line.title}
+    other = replace(line, **names, excluded_locations=(), **(unknown | product_facts(edit.sku, products)))
+    before = dict.fromkeys((*line.formerly, *line.stock_units(1)))
+    return replace(other, formerly=tuple(sku for sku in before if sku not in other.stock_units(1)))
 
 
 def _new_line(edit: LineEdit, products: Mapping[str, Product]) -> Line:
     return Line(
         line_id=edit.line_id,
         sku=edit.sku,
+        channel_sku=edit.channel_sku,
         title=edit.title,
         ordered=0,
         together=edit.together,
@@ -194,6 +217,11 @@ def _difference(order: Order, edit: Edit) -> Difference:
     return Difference(
         added={line_id: units for line_id, units in more.items() if units > 0},
         removed={line_id: -units for line_id, units in more.items() if units < 0},
+        exchanged={
+            one.line_id: one.sku
+            for one in edit.lines
+            if one.wanted and live.get(one.line_id) and lines[one.line_id].sku != one.sku
+        },
         repriced=repriced or (edit.money or Money.of(order)) != Money.of(order),
         readdressed=edit.ship_to is not None,
         rerouted=ship_to != order.ship_to or service != Service.of(order),
@@ -204,20 +232,25 @@ def _price(line: Line | LineEdit) -> tuple[int, int, int]:
     return line.unit_price_minor, line.discount_minor, line.tax_minor
 
 
-def _change(order: Order, edit: Edit, difference: Difference, context: Context, reason: str) -> OrderChange | None:
+def _change(
+    order: Order,
+    edit: Edit,
+    difference: Difference,
+    products: Mapping[str, Product],
+    context: Context,
+    reason: str,
+) -> OrderChange | None:
     """The one change that does it; None where it touches more than one change may."""
     taken = _to_free(order, difference)
     freed, fulfillments = free(order, taken, MAX_POSITIONS_PER_CHANGE)
-    if freed != taken or len(order.lines) > MAX_LINES:
+    lines = _edited_lines(order, edit, difference, freed, products)
+    if freed != taken or len(lines) > MAX_LINES or any(len(line.formerly) > MAX_FORMERLY for line in lines):
         return None
-    looks_anew = difference.rerouted or bool(difference.added)
-    edits = {one.line_id: one for one in edit.lines}
-    lines = tuple(_edited(line, edits.get(line.line_id), freed, looks_anew) for line in order.lines)
     facts: dict[str, Any] = {"lines": lines, "fulfillments": fulfillments}
     facts |= edit.money.facts() if edit.money else {}
     facts |= edit.service.facts() if edit.service else {}
     facts |= {"ship_to": edit.ship_to} if edit.ship_to else {}
-    facts |= {"unroutable_since": None} if looks_anew else {}
+    facts |= {"unroutable_since": None} if difference.looks_anew else {}
     facts |= {"review": None} if _all_cancelled(lines) else {}
     changed = step(order, context, *_news(order, lines, edit, difference, reason), **facts)
     put, deleted = queue_rows(order, changed)
@@ -232,15 +265,28 @@ def _change(order: Order, edit: Edit, difference: Difference, context: Context, 
 
 
 def _to_free(order: Order, difference: Difference) -> dict[str, int]:
-    """Units per line that locations give back: all where the parcels go another way, else what is taken out beyond
-    what no location holds yet."""
+    """Units per line that locations give back: all where the parcels go another way or the goods are others, else what
+    is taken out beyond what no location holds yet."""
     if difference.rerouted:
         return {line.line_id: line.in_fulfillment for line in order.lines if line.in_fulfillment}
     held = {
-        line.line_id: min(line.in_fulfillment, difference.removed.get(line.line_id, 0) - line.unallocated)
+        line.line_id: line.in_fulfillment
+        if line.line_id in difference.exchanged
+        else min(line.in_fulfillment, difference.removed.get(line.line_id, 0) - line.unallocated)
         for line in order.lines
     }
     return {line_id: units for line_id, units in held.items() if units > 0}
+
+
+def _edited_lines(
+    order: Order, edit: Edit, difference: Difference, freed: Mapping[str, int], products: Mapping[str, Product]
+) -> tuple[Line, ...]:
+    edits = {one.line_id: one for one in edit.lines}
+    lines = (_edited(line, edits.get(line.line_id), freed, difference.looks_anew) for line in order.lines)
+    return tuple(
+        _of_other_goods(line, edits[line.line_id], products) if line.line_id in difference.exchanged else line
+        for line in lines
+    )
 
 
 def _edited(line: Line, edit: LineEdit | None, freed: Mapping[str, int], looks_anew: bool) -> Line:
@@ -283,7 +329,7 @@ def _news(
     if difference.removed:
         news.append((EventType.LINES_CANCELLED, {"reason": reason, "lines": difference.removed}))
     service_changed = edit.service is not None and edit.service != Service.of(order)
-    if difference.added or difference.repriced or service_changed:
+    if difference.added or difference.exchanged or difference.repriced or service_changed:
         news.append((EventType.ORDER_EDITED, edited_data(order, edit, difference)))
     if difference.readdressed:
         news.append((EventType.ADDRESS_CHANGED, {"routed_again": difference.rerouted}))
@@ -291,8 +337,11 @@ def _news(
 
 
 def edited_data(order: Order, edit: Edit, difference: Difference) -> dict[str, Any]:
-    """What OrderEdited says: units added and removed per line, and the total before and after where it changed."""
+    """What OrderEdited says: units added and removed per line, the goods of lines and the total before and after where
+    they changed."""
     before, after = order.totals.total_minor, (edit.money or Money.of(order)).totals.total_minor
-    data: dict[str, Any] = {"added": difference.added, "removed": difference.removed}
+    skus = {line.line_id: line.sku for line in order.lines}
+    exchanged = {line_id: {"before": skus[line_id], "after": sku} for line_id, sku in difference.exchanged.items()}
+    data: dict[str, Any] = {"added": difference.added, "removed": difference.removed, "exchanged": exchanged}
     data |= {"total_minor": {"before": before, "after": after}} if before != after else {}
     return {name: value for name, value in data.items() if value}

@@ -26,6 +26,7 @@ class EventType(StrEnum):
     PAYMENT_CHANGED = "PaymentChanged"
     REVIEW_REQUESTED = "ReviewRequested"
     REVIEW_RESOLVED = "ReviewResolved"
+    REQUEST_WITHDRAWN = "RequestWithdrawn"
     HOLD_PLACED = "HoldPlaced"
     HOLD_RELEASED = "HoldReleased"
     NOTE_ADDED = "NoteAdded"

@@ -85,7 +85,6 @@ _REASONS: dict[str, tuple[str, Unblocker]] = {
     "FULFILLED_ELSEWHERE": ("The channel says that somebody else has shipped of it{detail}.", Unblocker.OPERATIONS),
     "UNMAPPED_SKU": ("What its channel added to it is not mapped to a SKU yet{detail}.", Unblocker.OPERATIONS),
     "MIGRATION": ("It is being loaded from another system; load the file again to complete it.", Unblocker.OPERATIONS),
-    "HANDING_OVER": ("A long receipt is not booked to its end; place it again to complete it.", Unblocker.OPERATIONS),
     "NO_ROUTE": ("No location may ship it to where it goes{no_route}.", Unblocker.OPERATIONS),
     "OVERSHIPPED": ("More left the building than was asked for{detail}.", Unblocker.OPERATIONS),
     "BACKORDER_LIMIT": ("It has waited for stock for as long as it may.", Unblocker.OPERATIONS),

@@ -1,7 +1,8 @@
 """Goods that the customer carried out of the shop: they have left already when the order comes in.
 
 A fact of the physical world: it needs no stock to be there, no location's answer and no carrier. What is sold over the
-counter beyond what was available drives `available` below zero, and those who were promised it are planned anew.
+counter beyond what was available drives `available` below zero, and those who were promised it are planned anew. To
+allocate such an order is to hand it over: what a worker that died left of a long receipt, the order's execution books.
 """
 
 from __future__ import annotations
@@ -20,16 +21,12 @@ from oms.domain.order import (
     Method,
     Order,
     Request,
-    Review,
     Shipment,
     ShipmentLine,
     ShipmentStatus,
     Work,
 )
-from oms.domain.progress import Happening, step
-
-HANDING_OVER = "HANDING_OVER"
-"""The review an order is in between the parts of a long receipt, so that nobody routes what has left already."""
+from oms.domain.progress import step
 
 
 def hand_over(order: Order, context: Context) -> OrderChange | None:
@@ -49,32 +46,15 @@ def hand_over(order: Order, context: Context) -> OrderChange | None:
         if stocked
     )
     lines = tuple(_carried(line, units.get(line.line_id, 0)) for line in order.lines)
-    review, news = _until_all_left(order, lines, context)
     delivered = {"shipment_id": done.shipments[0].shipment_id, "parcel": ShipmentStatus.DELIVERED.value}
     changed = step(
         order,
         context,
         (EventType.SHIPMENT_DELIVERED, delivered),
-        *news,
         lines=lines,
         fulfillments=(*order.fulfillments, done),
-        review=review,
     )
     return OrderChange(order=changed, moves=moves)
-
-
-def _until_all_left(
-    order: Order, lines: tuple[Line, ...], context: Context
-) -> tuple[Review | None, tuple[Happening, ...]]:
-    """The review of the order after these lines, and what is to be told of it."""
-    more_follows = any(line.unallocated for line in lines)
-    told = {"reason": HANDING_OVER}
-    if more_follows and order.review is None:
-        review = Review(reason=HANDING_OVER, since=context.now, detail="more follows")
-        return review, ((EventType.REVIEW_REQUESTED, told),)
-    if not more_follows and order.review and order.review.reason == HANDING_OVER:
-        return None, ((EventType.REVIEW_RESOLVED, told),)
-    return order.review, ()
 
 
 def _first_part(order: Order) -> dict[str, int]:

@@ -62,7 +62,8 @@ class Contact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingLine:
-    """One line of the channel's order. `sku` is what the channel calls it, until intake finds it in `listings`.
+    """One line of the channel's order. `sku` is what the channel calls it, until intake finds it in `listings`; from
+    then on `channel_sku` is, where that is another name.
 
     `current_quantity` is what is left of `quantity` after edits and cancels; `fulfilled_quantity` how much of it has
     left as the channel knows it, by our parcels and by whatever somebody did there; lines with the same `together` mark
@@ -71,6 +72,7 @@ class IncomingLine:
 
     line_id: str
     sku: str
+    channel_sku: str = ""
     title: str = ""
     quantity: int
     current_quantity: int
@@ -90,7 +92,8 @@ class IncomingOrder:
     `pickup_location_id`: where the customer chose to collect it; `sold_by` and `sold_at_location_id`: the colleague (an
     id, no name) and the location that sold it, where goods carried out left from. `promised_by`: what the customer was
     told already; `ship_by` and `deliver_by`: what the marketplace demands. `cancel_requested`: why the buyer asks to
-    cancel, empty where nobody does. `presentment_*`: the total as the customer paid it, where that was in another
+    cancel, empty where nobody does; `cancel_requested_lines`: the lines meant, where the buyer wants the others.
+    `presentment_*`: the total as the customer paid it, where that was in another
     currency.
     """
 
@@ -119,6 +122,7 @@ class IncomingOrder:
     ship_by: datetime | None = None
     deliver_by: datetime | None = None
     cancel_requested: str = ""
+    cancel_requested_lines: tuple[str, ...] = ()
     presentment_currency: str = ""
     presentment_total_minor: int = 0
     external_ids: dict[str, str] = field(default_factory=dict)

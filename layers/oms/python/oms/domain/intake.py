@@ -5,17 +5,18 @@ What later messages of the channel do to it is in `intake_updates`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from oms.domain import ids
 from oms.domain.catalog import BackorderRule, ChannelAccount, Product
 from oms.domain.changes import Context, OrderChange, fold
+from oms.domain.errors import InvalidOrder
 from oms.domain.events import EventType
 from oms.domain.handover import hand_over
 from oms.domain.incoming import Address, IncomingLine, IncomingOrder
-from oms.domain.intake_rules import FULFILLED_ELSEWHERE, TOTALS_MISMATCH
+from oms.domain.intake_rules import FULFILLED_ELSEWHERE, TOTALS_MISMATCH, WRONG_CURRENCY
 from oms.domain.intake_wishes import payments_of, place_of
 from oms.domain.kits import inseparable, product_facts, unknown_components
 from oms.domain.money import format_minor
@@ -24,7 +25,10 @@ from oms.domain.progress import Happening, first
 
 AWAITING_PAYMENT = "AWAITING_PAYMENT"
 AWAITING_ADDRESS = "AWAITING_ADDRESS"
-UNPAID = frozenset({"PENDING", "VOIDED", "EXPIRED", "PARTIALLY_PAID"})
+MAX_AHEAD = timedelta(days=1)
+"""By how much a channel's clock, or a time told without its zone, may be ahead of ours."""
+
+UNPAID = frozenset({"PENDING", "VOIDED", "EXPIRED", "PARTIALLY_PAID", "REFUNDED"})
 
 
 def receive(
@@ -114,6 +118,7 @@ def _line(line: IncomingLine, products: Mapping[str, Product], cancelled: bool) 
     return Line(
         line_id=line.line_id,
         sku=line.sku,
+        channel_sku=line.channel_sku,
         title=line.title,
         ordered=ordered,
         unallocated=kept if line.requires_shipping else 0,
@@ -159,18 +164,13 @@ def _review(
     incoming: IncomingOrder, products: Mapping[str, Product], account: ChannelAccount, context: Context
 ) -> Review | None:
     """The first rule the order breaks, as a person reads it."""
-    skus = dict.fromkeys(line.sku for line in incoming.lines if line.requires_shipping)
-    known = [products[sku] for sku in skus if sku in products]
-    unknown = [sku or "(no sku)" for sku in skus if sku not in products] + unknown_components(known, products)
-    kits = inseparable(known, products)
+    unusable = unusable_goods((line.sku for line in incoming.lines if line.requires_shipping), products)
     off_by = totals_difference(incoming)
     left = sum(line.fulfilled_quantity for line in incoming.lines if line.requires_shipping)
-    if unknown:
-        reason, detail = "UNKNOWN_SKU", ", ".join(unknown)
-    elif kits:
-        reason, detail = "KIT_ORDERED", ", ".join(kits)
+    if unusable:
+        reason, detail = unusable
     elif account.currencies and incoming.currency not in account.currencies:
-        reason, detail = "WRONG_CURRENCY", incoming.currency
+        reason, detail = WRONG_CURRENCY, incoming.currency
     elif off_by:
         reason, detail = TOTALS_MISMATCH, f"off by {format_minor(off_by, incoming.currency)}"
     elif left:
@@ -178,6 +178,17 @@ def _review(
     else:
         return None
     return Review(reason=reason, since=context.now, detail=detail[:200])
+
+
+def unusable_goods(skus: Iterable[str], products: Mapping[str, Product]) -> tuple[str, str] | None:
+    """Why no stock can be looked for of these goods, as a review says it: its reason, and what of them is to blame."""
+    named = dict.fromkeys(skus)
+    known = [products[sku] for sku in named if sku in products]
+    unknown = [sku or "(no sku)" for sku in named if sku not in products] + unknown_components(known, products)
+    if unknown:
+        return "UNKNOWN_SKU", ", ".join(unknown)
+    kits = inseparable(known, products)
+    return ("KIT_ORDERED", ", ".join(kits)) if kits else None
 
 
 def totals_difference(incoming: IncomingOrder) -> int:
@@ -190,6 +201,13 @@ def totals_difference(incoming: IncomingOrder) -> int:
     tax = 0 if incoming.prices_include_tax else totals.tax_minor
     charged = goods + totals.shipping_minor + totals.fees_minor + tax + totals.tip_minor
     return totals.total_minor - (charged - totals.discounts_minor)
+
+
+def require_past(incoming: IncomingOrder, now: datetime) -> None:
+    """Raises InvalidOrder where the channel's time is further ahead of ours than clocks differ: taken for true, it
+    would make everything that the channel says until then look old."""
+    if incoming.channel_updated_at > now + MAX_AHEAD:
+        raise InvalidOrder("a time that is not yet", field="channel_updated_at", reason="TIME_AHEAD")
 
 
 def in_whole_seconds(incoming: IncomingOrder) -> IncomingOrder:

@@ -40,6 +40,8 @@ class Ask(StrEnum):
     ADD_UNITS = "add units"
     ADD_LINE = "add a line"
     RESTORE = "restore"
+    OTHER_GOODS = "change goods"
+    CURRENCY = "change currency"
     MONEY = "change prices"
     ADDRESS = "change address"
     SERVICE = "change service"
@@ -74,7 +76,7 @@ class Rule(NamedTuple):
 
 CHANGE_AFTER_RELEASE, CHANGE_AFTER_CANCEL = "CHANGE_AFTER_RELEASE", "CHANGE_AFTER_CANCEL"
 CHANNEL_EDIT, CANCEL_REQUESTED, FULFILLED_ELSEWHERE = "CHANNEL_EDIT", "CANCEL_REQUESTED", "FULFILLED_ELSEWHERE"
-TOTALS_MISMATCH, UNMAPPED_SKU = "TOTALS_MISMATCH", "UNMAPPED_SKU"
+TOTALS_MISMATCH, UNMAPPED_SKU, WRONG_CURRENCY = "TOTALS_MISMATCH", "UNMAPPED_SKU", "WRONG_CURRENCY"
 
 _NEW = (State.NOT_HERE,)
 _BEFORE = (State.OPEN, State.OPEN_IN_REVIEW)
@@ -147,6 +149,19 @@ _ROWS: Mapping[Ask, tuple[_Row, ...]] = {
         _review((*_AT_WORK, *_GONE, *_DELIVERED), CHANGE_AFTER_RELEASE, "the work is handed out without them"),
         _apply(_THERE, "who cancelled it takes that back before anything was handed out"),
         _review(_HERE, CHANGE_AFTER_CANCEL, "we ended it, or a location stopped for it"),
+    ),
+    Ask.OTHER_GOODS: (
+        _create("it is made of the goods that it names"),
+        _apply(_BEFORE, "the old goods are free at once, the new ones look for stock"),
+        _review((*_AT_WORK, *_GONE), CHANGE_AFTER_RELEASE, "the wrong goods may be on their way"),
+        _ignore((*_DELIVERED, *_CANCELLED), "nothing of it travels any more, whatever its lines are called"),
+    ),
+    Ask.CURRENCY: (
+        _create("it is in the currency it names, where the account sells in that"),
+        _review(
+            (*_BEFORE, *_AT_WORK, *_GONE, *_DELIVERED), WRONG_CURRENCY, "amounts of one currency are none of another"
+        ),
+        _ignore(_CANCELLED, "it is cancelled, its amounts stay as they were"),
     ),
     Ask.MONEY: (
         _create("prices and totals are the channel's; where they do not add up a person sees by how much"),

@@ -6,24 +6,24 @@ a person, only noted, or nothing. All of it is one change of one version, as lon
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from oms.domain.cancellation import cancel
-from oms.domain.catalog import Product
-from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Context, OrderChange, fold, touches
+from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, OrderChange, fold, touches
 from oms.domain.confirmations import BUYER_REQUEST
-from oms.domain.decisions import put_in_review, resolve_review
 from oms.domain.editing import Edit, LineEdit, stage
 from oms.domain.events import EventType
 from oms.domain.incoming import Contact, IncomingOrder
-from oms.domain.intake import AWAITING_ADDRESS, AWAITING_PAYMENT, UNPAID, is_placed, totals_difference
+from oms.domain.intake import (
+    AWAITING_ADDRESS,
+    AWAITING_PAYMENT,
+    UNPAID,
+    is_placed,
+)
+from oms.domain.intake_questions import judge_own_reviews, put_to_a_person, taken_back
 from oms.domain.intake_rules import (
-    CHANNEL_EDIT,
     TABLE,
-    TOTALS_MISMATCH,
-    UNMAPPED_SKU,
     Age,
     Ask,
     Rule,
@@ -32,9 +32,13 @@ from oms.domain.intake_rules import (
     state_of,
 )
 from oms.domain.intake_wishes import (
+    ADDING,
+    UNITS,
+    Message,
     Wishes,
     age_of,
     deadlines,
+    has_another_name,
     line_edits,
     money_of,
     payments_of,
@@ -43,25 +47,9 @@ from oms.domain.intake_wishes import (
     service_of,
     wishes,
 )
-from oms.domain.money import format_minor
-from oms.domain.order import Hold, Line, Order, Review
-from oms.domain.progress import TERMINAL, Happening, step, was_released
+from oms.domain.order import Hold, Line, Order
+from oms.domain.progress import TERMINAL, Happening, step
 from oms.domain.promising import PromiseCause, promise_news
-
-_UNITS = frozenset({Ask.CANCEL_ALL, Ask.CANCEL_UNITS, Ask.ADD_UNITS, Ask.ADD_LINE, Ask.RESTORE})
-_MAX_DETAIL = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """What came in, and all that judging it needs beside the order: the person's data as we have it, the products of
-    lines that are added, who acts when, and the digest of the message's content."""
-
-    incoming: IncomingOrder
-    contact: Contact | None
-    context: Context
-    products: Mapping[str, Product] = field(default_factory=dict)
-    content: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +79,16 @@ def update(order: Order, message: Message) -> OrderChange | None:
     """
     if age_of(order, message.incoming.channel_updated_at) is Age.OLDER:
         return None
+    message = _without_forgotten(order, message)
     asked = wishes(order, message.incoming, message.contact)
     state = state_of(order)
-    verdicts = _Verdicts(asked, {ask: TABLE[state, ask] for ask in asked}, message.context.policy.grant_buyer_cancels)
+    # a buyer who wants the rest is never granted it by the machine: what is left may not be what they would keep
+    grants = message.context.policy.grant_buyer_cancels and not message.incoming.cancel_requested_lines
+    verdicts = _Verdicts(asked, {ask: TABLE[state, ask] for ask in asked}, grants)
     changes: list[OrderChange] = []
     to_do, to_decide = verdicts.to_do(), verdicts.to_decide()
+    if Ask.CURRENCY in to_decide and Ask.BUYER_CANCEL not in to_do:
+        to_do, to_decide = {}, to_decide | to_do  # nothing is edited at prices that are not the order's
     if to_do:
         edited = _edited(order, message, to_do)
         if edited is None:
@@ -106,15 +99,24 @@ def update(order: Order, message: Message) -> OrderChange | None:
             changes.append(edited.change)
             if state is State.CANCELLED_THERE:
                 # alive again, it is judged as any other before the message counts as done
-                changes += _judge_own_reviews(edited.change.order, message, to_do, _room(changes))
-                return _with_person(fold(changes), message, _person(message, to_do, {}))
-    changes += _put_to_a_person(_now(order, changes), message, to_decide, verdicts.rules, _room(changes))
-    changes += _judge_own_reviews(_now(order, changes), message, to_do, _room(changes))
+                changes += _unpaid_again(edited.change.order, message)
+                changes += judge_own_reviews(_now(order, changes), message, to_do, _room(changes))
+                # written even where it is as before: whoever was about to purge it finds it renewed
+                return replace(fold(changes), contact=_person(message, to_do, {}) or message.incoming.contact)
+    changes += taken_back(order, _now(order, changes), message, asked)
+    changes += put_to_a_person(_now(order, changes), message, to_decide, verdicts.rules, _room(changes))
+    changes += judge_own_reviews(_now(order, changes), message, to_do, _room(changes))
     person = _person(message, to_do, to_decide)
     changes += _noted(_now(order, changes), message, verdicts, person, refused=bool(to_decide))
     if not changes:
         return None
     return _with_person(fold(changes), message, person)
+
+
+def _without_forgotten(order: Order, message: Message) -> Message:
+    """The message without the person of an ended order who is to be forgotten, should their data still be there:
+    whoever deletes it must not find it written down again."""
+    return replace(message, contact=None) if order.forget_person and order.status in TERMINAL else message
 
 
 def _with_person(change: OrderChange, message: Message, person: Contact | None) -> OrderChange:
@@ -127,12 +129,18 @@ def needs_goods(order: Order, message: Message) -> frozenset[str]:
         return frozenset()
     asked = wishes(order, message.incoming, message.contact)
     state = state_of(order)
-    added = [asked[ask] for ask in (Ask.ADD_UNITS, Ask.ADD_LINE, Ask.RESTORE) if ask in asked]
-    if not added or not any(TABLE[state, ask].verdict is Verdict.APPLY for ask in asked if ask in _UNITS):
+    added = [asked[ask] for ask in ADDING if ask in asked]
+    if not added or not any(TABLE[state, ask].verdict is Verdict.APPLY for ask in asked if ask in UNITS):
         return frozenset()
-    live = {line.line_id for line in order.lines if line.cancelled < line.ordered}
+    live = {line.line_id for line in order.lines if line.cancelled < line.ordered} - set(asked.get(Ask.OTHER_GOODS, ()))
     ships = {line.line_id for line in message.incoming.lines if line.requires_shipping}
     return frozenset(line_id for units in added for line_id in units if line_id not in live) & ships
+
+
+def calls_goods_otherwise(order: Order, message: Message) -> bool:
+    """Whether a line goes by a name it did not have: its message must be judged under our names for its goods."""
+    lines = {line.line_id: line for line in order.lines}
+    return any(one.line_id in lines and has_another_name(lines[one.line_id], one) for one in message.incoming.lines)
 
 
 def _now(order: Order, changes: list[OrderChange]) -> Order:
@@ -158,7 +166,7 @@ def _edited(order: Order, message: Message, to_do: Wishes) -> _Edited | None:
     if not staged.too_large:
         return _Edited(staged.change)
     difference = staged.difference
-    if difference.added or difference.rerouted or not difference.removed:
+    if difference.looks_anew or not difference.removed:
         return None
     return _Edited(cancel(order, difference.removed, message.context, reason), partial=True)
 
@@ -169,11 +177,11 @@ def _edit(order: Order, message: Message, to_do: Wishes) -> tuple[Edit, str]:
         return Edit(lines=tuple(_nothing_of(order))), BUYER_REQUEST
     incoming = message.incoming
     lines = line_edits(order, incoming)
-    if _UNITS.isdisjoint(to_do):
+    if UNITS.isdisjoint(to_do):
         units = {line.line_id: line for line in order.lines}
         lines = tuple(_with_units_of(edit, units[edit.line_id]) for edit in lines if edit.line_id in units)
     edit = Edit(
-        lines=lines if Ask.MONEY in to_do or not _UNITS.isdisjoint(to_do) else (),
+        lines=lines if Ask.MONEY in to_do or not UNITS.isdisjoint(to_do) else (),
         money=money_of(incoming) if Ask.MONEY in to_do else None,
         service=service_of(incoming) if Ask.SERVICE in to_do else None,
         ship_to=place_of(incoming.contact.ship_to) if Ask.ADDRESS in to_do else None,
@@ -188,63 +196,15 @@ def _nothing_of(order: Order) -> list[LineEdit]:
 
 def _with_units_of(edit: LineEdit, line: Line) -> LineEdit:
     """The prices of an edit on the units that there are."""
-    units = LineEdit.of(line)
-    return replace(edit, ordered=units.ordered, wanted=units.wanted, by_channel=units.by_channel)
-
-
-def _put_to_a_person(
-    order: Order, message: Message, to_decide: Wishes, rules: Mapping[Ask, Rule], room: int
-) -> list[OrderChange]:
-    """The review of what is not done, once per wish: who decided is not asked again by a repeat."""
-    new = {ask: value for ask, value in to_decide.items() if not _was_asked(order, ask, value)}
-    if not new:
-        return []
-    reason = rules[next(iter(new))].reason or CHANNEL_EDIT
-    words = ", ".join(ask.value for ask in new)
-    data = {"reason": reason, "asked": {ask.value: value for ask, value in new.items()}}
-    if order.review:
-        known = [part for part in (order.review.detail, words) if part]
-        review = replace(order.review, detail="; ".join(known)[:_MAX_DETAIL])
-    else:
-        review = Review(reason=reason, since=message.context.now, detail=words[:_MAX_DETAIL])
-    return [_in_review(order, review, data, message.context, room)]
-
-
-def _in_review(order: Order, review: Review, data: dict[str, Any], context: Context, room: int) -> OrderChange:
-    reviewed, rows = put_in_review(order, review, room)
-    changed = step(reviewed, context, (EventType.REVIEW_REQUESTED, data))
-    return OrderChange(order=changed, backorders_removed=rows)
-
-
-def _was_asked(order: Order, ask: Ask, value: Any) -> bool:
-    """Whether a person was asked this before. A new address is in the person's data, and asked about as often as it is
-    new."""
-    if ask is Ask.ADDRESS:
-        return False
-    asked = (event.data.get("asked", {}) for event in order.events if event.type is EventType.REVIEW_REQUESTED)
-    return any(one.get(ask.value) == value for one in asked)
-
-
-def _judge_own_reviews(order: Order, message: Message, to_do: Wishes, room: int) -> list[OrderChange]:
-    """What intake itself put in review ends when its cause has; an edit that does not add up begins one."""
-    if was_released(order) or order.status in TERMINAL:
-        return []
-    off_by = totals_difference(message.incoming)
-    if order.review:
-        mended = order.review.reason == UNMAPPED_SKU or (order.review.reason == TOTALS_MISMATCH and not off_by)
-        return [resolve_review(order, message.context)] if mended else []
-    if not off_by or (Ask.MONEY not in to_do and _UNITS.isdisjoint(to_do)):
-        return []
-    detail = f"off by {format_minor(off_by, message.incoming.currency)}"
-    review = Review(reason=TOTALS_MISMATCH, since=message.context.now, detail=detail)
-    return [_in_review(order, review, {"reason": TOTALS_MISMATCH}, message.context, room)]
+    prices = {name: getattr(edit, name) for name in ("unit_price_minor", "discount_minor", "tax_minor")}
+    return replace(LineEdit.of(line), **prices)
 
 
 def _person(message: Message, to_do: Wishes, to_decide: Wishes) -> Contact | None:
-    """The person's data from now on; what was purged comes back only with an order that is brought back to life."""
+    """The person's data from now on; None where it was purged."""
     told, person = message.incoming.contact, message.contact
     if person is None:
-        return told if Ask.RESTORE in to_do else None
+        return None
     if Ask.ADDRESS in to_do:
         person = replace(person, ship_to=told.ship_to, asked_ship_to=None)
     elif Ask.ADDRESS in to_decide:
@@ -284,20 +244,34 @@ def _noted(
     return [OrderChange(order=step(order, message.context, *happened, **facts))]
 
 
+def _unpaid_again(order: Order, message: Message) -> list[OrderChange]:
+    """An order that comes back to life waits for its payment as a new one does."""
+    facts, happened = _payment_hold(order, message)
+    return [OrderChange(order=step(order, message.context, *happened, **facts))] if facts else []
+
+
 def _payment_facts(order: Order, message: Message) -> tuple[dict[str, Any], list[Happening]]:
-    incoming, context = message.incoming, message.context
+    incoming = message.incoming
     facts: dict[str, Any] = {"payments": payments_of(incoming)}
     happened: list[Happening] = [(EventType.PAYMENT_CHANGED, {"payment": incoming.payment_status})]
     waits = any(hold.type == AWAITING_PAYMENT for hold in order.holds)
-    unpaid = incoming.payment_status in UNPAID
-    if waits and not unpaid:
+    if waits and incoming.payment_status not in UNPAID:
         facts["holds"] = tuple(hold for hold in order.holds if hold.type != AWAITING_PAYMENT)
         happened.append((EventType.HOLD_RELEASED, {"type": AWAITING_PAYMENT}))
-    elif unpaid and not waits and context.policy.unpaid_holds and state_of(order) in (State.OPEN, State.OPEN_IN_REVIEW):
-        hold = Hold(hold_id="payment", type=AWAITING_PAYMENT, placed_by=context.actor, placed_at=context.now)
-        facts["holds"] = (*order.holds, hold)
-        happened.append((EventType.HOLD_PLACED, {"hold_id": hold.hold_id, "type": hold.type}))
-    return facts, happened
+    held, placed = _payment_hold(order, message)
+    return facts | held, happened + placed
+
+
+def _payment_hold(order: Order, message: Message) -> tuple[dict[str, Any], list[Happening]]:
+    """The hold of an order that nobody works on and that is not paid, unless it has one."""
+    context = message.context
+    unpaid = message.incoming.payment_status in UNPAID and context.policy.unpaid_holds
+    waits = any(hold.type == AWAITING_PAYMENT for hold in order.holds)
+    if not unpaid or waits or state_of(order) not in (State.OPEN, State.OPEN_IN_REVIEW):
+        return {}, []
+    hold = Hold(hold_id="payment", type=AWAITING_PAYMENT, placed_by=context.actor, placed_at=context.now)
+    happened: list[Happening] = [(EventType.HOLD_PLACED, {"hold_id": hold.hold_id, "type": hold.type})]
+    return {"holds": (*order.holds, hold)}, happened
 
 
 def _repriced(order: Order, incoming: IncomingOrder) -> Order:

@@ -7,12 +7,15 @@ keeps apart what it took out itself, so that putting units back, adding and taki
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from oms.domain import ids
 from oms.domain.cancellation import open_units
+from oms.domain.catalog import Product
+from oms.domain.changes import Context
 from oms.domain.editing import LineEdit, Money, Service
 from oms.domain.incoming import Address, Contact, IncomingLine, IncomingOrder
 from oms.domain.intake_rules import Age, Ask
@@ -22,8 +25,24 @@ CONTENT_LENGTH = 16
 _POSTAL_PREFIX_LENGTH = 3
 _PERSONAL = ("name", "email", "phone")
 
+ADDING = (Ask.ADD_UNITS, Ask.ADD_LINE, Ask.RESTORE, Ask.OTHER_GOODS)
+UNITS = frozenset({Ask.CANCEL_ALL, Ask.CANCEL_UNITS, *ADDING})
+"""Wishes that look for stock, and all that are about units."""
+
 Wishes = dict[Ask, Any]
-"""What is asked, each with what it is about: units per line, or True."""
+"""What is asked, each with what it is about: units or goods per line, the currency, or True."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What came in, and all that judging it needs beside the order: the person's data as we have it, the products of
+    lines that are added, who acts when, and the digest of the message's content."""
+
+    incoming: IncomingOrder
+    contact: Contact | None
+    context: Context
+    products: Mapping[str, Product] = field(default_factory=dict)
+    content: str = ""
 
 
 def age_of(order: Order, channel_updated_at: datetime) -> Age:
@@ -37,10 +56,11 @@ def content_of(incoming: IncomingOrder) -> str:
     """A digest of what intake decides by, the person's data left out: the same for the same state of the order,
     whatever way it came."""
     facts = [
+        incoming.currency,
         [{**asdict(line), "title": ""} for line in incoming.lines],
         asdict(money_of(incoming)),
         asdict(service_of(incoming)),
-        [incoming.payment_status, incoming.cancel_requested],
+        [incoming.payment_status, incoming.cancel_requested, incoming.cancel_requested_lines],
         [str(at) if at else "" for at in (incoming.cancelled_at, incoming.ship_by, incoming.deliver_by)],
     ]
     return ids.short_hash(json.dumps(facts, sort_keys=True, default=str), length=CONTENT_LENGTH)
@@ -84,31 +104,43 @@ def line_edits(order: Order, incoming: IncomingOrder) -> tuple[LineEdit, ...]:
     """Every line as the channel wants it; lines of ours that it does not name any more are taken out."""
     named = {one.line_id: one for one in incoming.lines}
     cancelled = incoming.cancelled_at is not None
-    known = [_of_known(line, named.get(line.line_id), cancelled=cancelled) for line in order.lines]
+    priced = incoming.currency == order.currency
+    known = [_of_known(line, named.get(line.line_id), cancelled=cancelled, priced=priced) for line in order.lines]
     ids_known = {line.line_id for line in order.lines}
     new = [_of_new(one) for one in incoming.lines if one.line_id not in ids_known and one.current_quantity > 0]
     return (*known, *(() if cancelled else new))
 
 
-def _of_known(line: Line, told: IncomingLine | None, *, cancelled: bool) -> LineEdit:
-    """Units the channel takes out and units cancelled here may be the same ones; units it puts back are its own."""
+def _of_known(line: Line, told: IncomingLine | None, *, cancelled: bool, priced: bool) -> LineEdit:
+    """Units the channel takes out and units cancelled here may be the same ones; units it puts back are its own.
+
+    `priced`: its prices are in the order's currency.
+    """
     current = 0 if told is None or cancelled else told.current_quantity
     ordered = max(line.ordered, current, told.quantity if told else 0)
     taken_out, before = ordered - current, line.cancelled_by_channel
     gone = max(line.cancelled, taken_out) if taken_out >= before else line.cancelled - (before - taken_out)
-    return LineEdit(
-        line_id=line.line_id,
-        sku=told.sku if told else line.sku,
-        title=line.title,
-        ordered=ordered,
-        wanted=ordered - gone,
-        by_channel=min(taken_out, gone),
-        unit_price_minor=told.unit_price_minor if told else line.unit_price_minor,
-        discount_minor=told.discount_minor if told else line.discount_minor,
-        tax_minor=told.tax_minor if told else line.tax_minor,
-        requires_shipping=line.requires_shipping,
-        together=line.together,
-    )
+    units: dict[str, Any] = {"ordered": ordered, "wanted": ordered - gone, "by_channel": min(taken_out, gone)}
+    edit = replace(LineEdit.of(line), **units)
+    if told and (is_for_other_goods(line, told) or line.cancelled == line.ordered):
+        edit = replace(edit, sku=told.sku, channel_sku=told.channel_sku, title=told.title)
+    if told is None or not priced:
+        return edit
+    prices = {name: getattr(told, name) for name in ("unit_price_minor", "discount_minor", "tax_minor")}
+    return replace(edit, **prices)
+
+
+def has_another_name(line: Line, told: IncomingLine) -> bool:
+    """Whether the channel calls the line's goods otherwise than it did: then only their names here say whether they are
+    others. A line that names nothing says nothing."""
+    name = told.channel_sku or told.sku
+    return bool(name) and name != (line.channel_sku or line.sku)
+
+
+def is_for_other_goods(line: Line, told: IncomingLine) -> bool:
+    """Whether the line, under our name for its goods, is for others than it was; gone or weightless, it is for none."""
+    live = line.requires_shipping and line.cancelled < line.ordered
+    return live and has_another_name(line, told) and told.sku != line.sku
 
 
 def _of_new(told: IncomingLine) -> LineEdit:
@@ -116,6 +148,7 @@ def _of_new(told: IncomingLine) -> LineEdit:
     return LineEdit(
         line_id=told.line_id,
         sku=told.sku,
+        channel_sku=told.channel_sku,
         title=told.title,
         ordered=ordered,
         wanted=told.current_quantity,
@@ -133,15 +166,19 @@ def wishes(order: Order, incoming: IncomingOrder, contact: Contact | None) -> Wi
     edits = line_edits(order, incoming)
     cancelled = incoming.cancelled_at is not None
     found: Wishes = {Ask.CANCEL_ALL: bool(_removed(order, edits))} if cancelled else _unit_wishes(order, edits)
-    found[Ask.MONEY] = _is_repriced(order, incoming, edits)
-    found[Ask.PAYMENT] = bool(payments_of(incoming)) and payments_of(incoming) != order.payments
+    if incoming.currency == order.currency:
+        found[Ask.MONEY] = _is_repriced(order, incoming, edits)
+        found[Ask.PAYMENT] = bool(payments_of(incoming)) and payments_of(incoming) != order.payments
     found[Ask.DEADLINES] = bool(deadlines(order, incoming))
     if contact:
         found[Ask.PERSON] = renewed(contact, incoming) != contact
     if not cancelled:
+        found[Ask.OTHER_GOODS] = _other_goods(order, incoming)
+        found[Ask.CURRENCY] = incoming.currency != order.currency and incoming.currency
         found[Ask.ADDRESS] = contact is not None and is_new_address(incoming.contact.ship_to, contact)
         found[Ask.SERVICE] = service_of(incoming) != Service.of(order)
-        found[Ask.BUYER_CANCEL] = bool(incoming.cancel_requested) and _live_units(order) > 0
+        if incoming.cancel_requested and _live_units(order):
+            found[Ask.BUYER_CANCEL] = list(incoming.cancel_requested_lines) or True
         found[Ask.FULFILLED_THERE] = _shipped_elsewhere(order, incoming)
     asked = {ask: found[ask] for ask in Ask if found.get(ask)}
     return asked or {Ask.NOTHING: True}
@@ -158,6 +195,16 @@ def _unit_wishes(order: Order, edits: tuple[LineEdit, ...]) -> Wishes:
             kind = Ask.ADD_LINE if line is None else Ask.RESTORE if put_back else Ask.ADD_UNITS
             added[kind][edit.line_id] = more
     return {Ask.CANCEL_UNITS: _removed(order, edits), **added}
+
+
+def _other_goods(order: Order, incoming: IncomingOrder) -> dict[str, str]:
+    """What lines are for now, where that is not what they were for."""
+    lines = {line.line_id: line for line in order.lines}
+    return {
+        one.line_id: one.sku
+        for one in incoming.lines
+        if one.current_quantity and one.line_id in lines and is_for_other_goods(lines[one.line_id], one)
+    }
 
 
 def _removed(order: Order, edits: tuple[LineEdit, ...]) -> dict[str, int]:

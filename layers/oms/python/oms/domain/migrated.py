@@ -63,7 +63,7 @@ class Fault:
 
 
 def faults(migrated: MigratedOrder) -> list[Fault]:
-    """What of the order can't be: more units than there are, parcels of unknown lines, nothing open."""
+    """What of the order can't be: more units than there are, parcels of unknown lines or of one name, nothing open."""
     found: list[Fault] = []
     incoming = migrated.incoming
     if incoming.method is Method.CARRY_OUT:
@@ -83,6 +83,12 @@ def faults(migrated: MigratedOrder) -> list[Fault]:
         if (shipped or allocated) and not line.requires_shipping:
             problem = "what needs no shipping is neither allocated nor shipped"
             found.append(Fault(field=f"lines.{number}", reason="INVALID_FIELD", problem=problem))
+    named = [one.shipment_id for one in migrated.parcels]
+    found += [
+        Fault(field=f"shipments.{number}.shipment_id", reason="DUPLICATE_SHIPMENT", problem=f"{name} comes twice")
+        for number, name in enumerate(named)
+        if name in named[:number]
+    ]
     unknown = sorted((parcelled.keys() | placed.keys()) - lines.keys())
     if unknown:
         found.append(Fault(field="shipments", reason="UNKNOWN_LINE", problem=f"no line {', '.join(unknown)}"))

@@ -116,6 +116,8 @@ class Component:
 class Line:
     """What was ordered of one thing. Always ordered = unallocated + in_fulfillment + shipped + cancelled.
 
+    `channel_sku` is what the channel calls it, where that is another name; `formerly` what its units took from the
+    shelf while it was for other goods.
     `backordered` of the unallocated units are known to be short of stock, `cancelled_by_channel` of the cancelled ones
     are those that the channel took out itself. Money: price of one unit, discount and tax of the whole line. A line
     that needs no shipping (gift card, download) counts as shipped on receipt.
@@ -125,6 +127,7 @@ class Line:
 
     line_id: str
     sku: str
+    channel_sku: str = ""
     title: str = ""
     ordered: int
     unallocated: int = 0
@@ -143,6 +146,7 @@ class Line:
     requires_shipping: bool = True
     excluded_locations: tuple[str, ...] = ()
     components: tuple[Component, ...] = ()
+    formerly: tuple[str, ...] = ()
 
     def stock_units(self, quantity: int) -> dict[str, int]:
         """Units of each stocked sku in so many units of the line: a kit's components, or the sku itself."""

@@ -127,12 +127,16 @@ def restarted(reading: Round) -> Round:
 
 
 def read_on(poll: Poll, next_token: str | None) -> Poll:
-    """After a page whose orders are all on the queue: the cursor moves when it was the last of its window."""
+    """After a page whose orders are all on the queue: the cursor moves when it was the last of its window.
+
+    What failed before is forgotten, since it got on; not in a window begun again, whose pages were read before.
+    """
     if poll.round is None:
         return poll
     until = poll.round.until
     moved = poll if next_token else replace(poll, cursor=max(poll.cursor or until, until))
-    return replace(moved, round=after_page(poll.round, next_token))
+    failures = poll.failures if poll.round.restarted else 0
+    return replace(moved, round=after_page(poll.round, next_token), failures=failures)
 
 
 def released(poll: Poll) -> Poll:

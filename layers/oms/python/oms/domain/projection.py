@@ -6,7 +6,7 @@ a late look at an older document finds that it is late.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -72,7 +72,8 @@ def open_lines(order: Order) -> tuple[OpenLine, ...]:
     for line in order.lines:
         looking = _Held(line.unallocated, line.backordered, released=False)
         for location_id, held in ((None, looking), *places.get(line.line_id, {}).items()):
-            rows += _rows(order, line, location_id, held)
+            rows += _rows(order, line, location_id, line.stock_units(held.units), held)
+            rows += _rows(order, line, location_id, dict.fromkeys(line.formerly, 0), _Held())
     return tuple(rows)
 
 
@@ -107,7 +108,7 @@ def _places(fulfillments: Iterable[Fulfillment]) -> dict[str, dict[str, _Held]]:
     return places
 
 
-def _rows(order: Order, line: Line, location_id: str | None, held: _Held) -> list[OpenLine]:
+def _rows(order: Order, line: Line, location_id: str | None, stocked: Mapping[str, int], held: _Held) -> list[OpenLine]:
     backordered = line.stock_units(held.backordered)
     return [
         OpenLine(
@@ -117,7 +118,7 @@ def _rows(order: Order, line: Line, location_id: str | None, held: _Held) -> lis
             line_id=line.line_id,
             location_id=location_id,
             quantity=units,
-            backordered=backordered[sku],
+            backordered=backordered.get(sku, 0),
             released=bool(units) and held.released,
             due_at=(order.deliver_by or order.promised_by or order.ship_by) if units else None,
             placed_at=order.placed_at if units else None,
@@ -125,7 +126,7 @@ def _rows(order: Order, line: Line, location_id: str | None, held: _Held) -> lis
             account=order.account,
             source_version=order.version,
         )
-        for sku, units in line.stock_units(held.units).items()
+        for sku, units in stocked.items()
     ]
 
 

@@ -60,8 +60,8 @@ class Turn:
 
 
 def interval_ms(per_second: float) -> int:
-    """Milliseconds between two turns, rounded up: never faster than the rate."""
-    return min(MAX_INTERVAL_MS, max(1, math.ceil(1000 / per_second)))
+    """Milliseconds between two turns, rounded up: never faster than the rate, and never for ever."""
+    return max(1, math.ceil(1000 / max(per_second, 1000 / MAX_INTERVAL_MS)))
 
 
 def next_turn(bucket: Bucket, rate: Rate, now_ms: int) -> Turn | float:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import urllib3
 
@@ -28,6 +28,7 @@ PAUSE_SECONDS = 0.2
 _CHUNK_BYTES = 65_536
 _SAFE = frozenset({"GET", "HEAD"})
 _TRY_AGAIN = frozenset({502, 503, 504})
+_DOTS = frozenset({".", ".."})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 
 
@@ -44,12 +45,15 @@ class HttpAnswer:
     def retry_after_seconds(self) -> float | None:
         """What `Retry-After` says, in seconds or as a date (RFC 9110, 10.2.3); None where it says nothing."""
         text = self.headers.get("retry-after", "").strip()
-        if not text:
-            return None
         try:
-            return max(0.0, float(text))
+            seconds = float(text)
         except ValueError:
             return _seconds_until(text)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+class AnswerTooLarge(Unavailable):
+    """More than MAX_ANSWER_BYTES: who asked for a list may ask for less of it."""
 
 
 class HttpClient:
@@ -85,8 +89,8 @@ class HttpClient:
         """Sends a request and returns the answer, whatever its status.
 
         What changes nothing is tried again after a broken connection or a 502, 503, 504 that names no time, as long as
-        there is time `within_seconds`. Raises Unavailable without an answer, with one that is too large or too slow, or
-        for an address that is not spoken to.
+        there is time `within_seconds`; not after one that only hangs. Raises Unavailable without an answer, with one
+        that is too large or too slow, or for an address that is not spoken to.
         """
         parts = self._check(url)
         answer = self._tried(method, url, body, headers or {}, self._clock() + within_seconds)
@@ -102,9 +106,14 @@ class HttpClient:
         for left in range(tries - 1, -1, -1):
             try:
                 answer = self._once(method, url, body, headers, ends_at)
+            except urllib3.exceptions.ReadTimeoutError as error:  # it would only hang again, and hold the worker
+                raise Unavailable(f"no answer: {type(error).__name__}") from error
             except urllib3.exceptions.HTTPError as error:
                 if not left or self._clock() >= ends_at:
                     raise Unavailable(f"no answer: {type(error).__name__}") from error
+            except ValueError:
+                # no cause: it would carry the header along, which may be a key
+                raise Unavailable("a header or the address is not of a form that can be sent") from None
             else:
                 if not left or answer.status not in _TRY_AGAIN or answer.retry_after_seconds is not None:
                     return answer
@@ -117,29 +126,38 @@ class HttpClient:
         left = ends_at - self._clock()
         if left <= 0:
             raise Unavailable("no time left to ask")
-        patience = urllib3.Timeout(connect=min(CONNECT_SECONDS, left), read=min(READ_SECONDS, left))
+        total = min(CONNECT_SECONDS + READ_SECONDS, left)
+        patience = urllib3.Timeout(total, connect=min(CONNECT_SECONDS, left), read=min(READ_SECONDS, left))
         answer = self._pool.request(
             method, url, body=body, headers=dict(headers), redirect=False, preload_content=False, timeout=patience
         )
         content = self._content(answer, min(ends_at, self._clock() + ANSWER_SECONDS))
-        return HttpAnswer(answer.status, {name.lower(): text for name, text in answer.headers.items()}, content)
+        return HttpAnswer(answer.status, {name.lower(): text for name, text in answer.headers.itermerged()}, content)
 
     def _content(self, answer: urllib3.BaseHTTPResponse, ends_at: float) -> bytes:
-        """The whole of an answer; a connection whose answer was not read to its end is not used again."""
+        """The whole of an answer, read as it comes, so that the time is looked at after each drop; a connection whose
+        answer was not read to its end is not used again."""
         content = bytearray()
         try:
-            while chunk := answer.read(_CHUNK_BYTES, decode_content=True):
+            while chunk := answer.read1(_CHUNK_BYTES, decode_content=True):
                 content += chunk
-                if len(content) > MAX_ANSWER_BYTES or self._clock() >= ends_at:
+                if len(content) > MAX_ANSWER_BYTES:
                     answer.close()
-                    large = len(content) > MAX_ANSWER_BYTES
-                    raise Unavailable(f"answered more than {MAX_ANSWER_BYTES} bytes" if large else "answers too slowly")
+                    raise AnswerTooLarge(f"answered more than {MAX_ANSWER_BYTES} bytes")
+                if self._clock() >= ends_at:
+                    answer.close()
+                    raise Unavailable("answers too slowly")
         finally:
             answer.release_conn()
         return bytes(content)
 
     def _check(self, url: str) -> SplitResult:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise Unavailable("the address is none") from error
+        if any(unquote(part) in _DOTS for part in parts.path.split("/")):
+            raise Unavailable("an id in the address leads elsewhere")
         loopback = parts.hostname in _LOOPBACK
         if parts.scheme == "https" and not loopback:
             return parts
@@ -151,7 +169,7 @@ class HttpClient:
 def _seconds_until(text: str) -> float | None:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -43,6 +44,8 @@ class IntakeDoor:
             self._queue.send_many(messages, group=_group(envelopes[0]))
 
     def _message(self, envelope: Envelope) -> str:
+        # half a letter, which JSON can spell and UTF-8 can't, would keep the whole body from being read or kept
+        envelope = replace(envelope, body=envelope.body.encode(errors="replace").decode())
         message = self._to_message(envelope, None)
         if len(message) > MAX_MESSAGE_BYTES:
             message = self._to_message(envelope, self._put_body(envelope))
@@ -53,7 +56,7 @@ class IntakeDoor:
         digest = hashlib.sha256(f"{envelope.message_id}\n{envelope.body}".encode(errors="replace")).hexdigest()
         key = f"inbox/{envelope.channel}/{envelope.account}/{envelope.received_at:%Y-%m-%d}/{digest}"
         try:
-            self._s3.put_object(Bucket=self._bucket, Key=key, Body=envelope.body.encode(errors="replace"))
+            self._s3.put_object(Bucket=self._bucket, Key=key, Body=envelope.body.encode())
         except (ClientError, BotoCoreError) as error:
             raise as_retryable(error, "S3") from error
         return key

@@ -23,8 +23,9 @@ MAX_BATCH_BYTES = 262_144
 MAX_TRIES = 3
 """How often the messages of a batch that SQS did not take are sent."""
 
-MAX_DELAY_SECONDS = 43_200
-"""SQS keeps a message from its receivers for twelve hours at most, counted from when it was received."""
+MAX_DELAY_SECONDS = 42_000
+"""SQS keeps a message from its receivers for twelve hours at most, counted from when it was received, and refuses to
+keep it longer; by the time a worker asks for it, some minutes may have gone."""
 
 
 class Queue:

@@ -102,7 +102,8 @@ def _headers(event: Mapping[str, Any]) -> dict[str, str]:
     headers: dict[str, list[str]] = {}
     for name, values in listed.items():
         headers.setdefault(name.lower(), []).extend(values)
-    return {name: ",".join(values) for name, values in headers.items()}
+    # what is no text is none here either: it would end whoever encodes it
+    return {name: ",".join(values).encode(errors="replace").decode() for name, values in headers.items()}
 
 
 def _count(metric: str, channel: str) -> None:

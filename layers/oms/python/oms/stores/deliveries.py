@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 NOT_SENT = "attribute_not_exists(message_key) OR #status <> :sent"
-NOT_OWED = "attribute_not_exists(message_key) OR #status <> :pending OR #owed_at < :lost"
+NOT_OWED = (
+    "attribute_not_exists(message_key) OR NOT #status IN (:pending, :failed)"
+    " OR (#status = :pending AND #owed_at < :lost) OR (#status = :failed AND #failed_at < :lost)"
+)
 NOT_NEWER = "attribute_not_exists(message_version) OR #message_version <= :version"
 IS_NEW = "attribute_not_exists(message_key)"
 AS_READ = "attribute_not_exists(owings) OR #owings = :owings"
@@ -25,7 +28,7 @@ KEPT = timedelta(days=90)
 """Rows of notices are deleted after this: long after the last event that could owe them again."""
 
 LOST_AFTER = timedelta(minutes=15)
-"""A message still pending after this is owed anew: whoever was to send it has lost its trigger."""
+"""A message still pending, or not tried again, after this is owed anew: whoever was to send it has lost its trigger."""
 
 
 class DeliveriesStore:
@@ -76,14 +79,17 @@ class DeliveriesStore:
     def owe(self, destination: str, message_key: str, kind: str, now: datetime) -> bool:
         """Owes a message that is sent again whenever it has news; False if it is owed already, and so goes unsaid.
 
-        The row becomes PENDING, which the stream sees: one message for all changes until it is sent.
+        The row becomes PENDING, which the stream sees: one message for all changes until it is sent, however often
+        that fails.
         """
         expression = (
-            "SET #status = :pending, #kind = :kind, #owed_at = :now, #created_at = if_not_exists(#created_at, :now)"
-            " REMOVE failed_destination, failed_at"
+            "SET #status = :pending, #kind = :kind, #owed_at = :now, #attempts = :none,"
+            " #created_at = if_not_exists(#created_at, :now) REMOVE failed_destination, failed_at"
         )
         values = {
             ":pending": "PENDING",
+            ":failed": "FAILED",
+            ":none": 0,
             ":kind": kind,
             ":now": format_time(now),
             ":lost": format_time(now - LOST_AFTER),
@@ -132,8 +138,11 @@ class DeliveriesStore:
         values = {":sent": "SENT", ":now": format_time(now), ":one": 1, ":owings": row.get("owings", 0)}
         return self._done(_key(row["destination"], row["message_key"]), expression, values, AS_READ)
 
-    def left_to_a_person(self, destination: str, message_key: str, status: str, reason: str, now: datetime) -> None:
-        """Notes that the channel will not have the message (REFUSED), or offers no way to tell it (BY_HAND).
+    def left_to_a_person(
+        self, destination: str, message_key: str, status: str, reason: str, now: datetime, *, owings: int | None = None
+    ) -> None:
+        """Notes that the channel will not have the message (REFUSED), or offers no way to tell it (BY_HAND); not if it
+        was owed anew since its row was read, where `owings` says how often it had been owed then.
 
         Shows in `by_failed` until it is owed anew or somebody notes it as done.
         """
@@ -147,8 +156,12 @@ class DeliveriesStore:
             ":destination": destination,
             ":now": format_time(now),
             ":one": 1,
+            ":sent": "SENT",
         }
-        self._unless_sent(_key(destination, message_key), expression, values)
+        condition = NOT_SENT
+        if owings is not None:
+            condition, values = f"({NOT_SENT}) AND ({AS_READ})", values | {":owings": owings}
+        self._done(_key(destination, message_key), expression, values, condition)
 
     def done_by_hand(self, row: dict[str, Any], now: datetime) -> bool:
         """Notes that a person told the channel; False if the row is not, or no more, left to one."""
@@ -179,7 +192,7 @@ class DeliveriesStore:
         if message is not None:
             expression += ", #message = :message"
             values[":message"] = to_document(message)
-        expression += " ADD attempts :one REMOVE failed_destination, failed_at"
+        expression += " ADD attempts :one REMOVE failed_destination, failed_at, last_error"
         return self._done(_key(destination, message_key), expression, values, NOT_NEWER)
 
     def _done(self, key: dict[str, str], expression: str, values: dict[str, Any], condition: str) -> bool:

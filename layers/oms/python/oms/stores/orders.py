@@ -11,7 +11,7 @@ import msgspec
 
 from oms.domain.changes import OrderChange
 from oms.domain.errors import InvalidOrder, InvariantBroken
-from oms.domain.order import Order, WaitingFor
+from oms.domain.order import Order, OrderStatus, WaitingFor
 from oms.stores.batch_reads import get_many
 from oms.stores.documents import format_time, from_document, to_document
 from oms.stores.table import Page, Table
@@ -69,6 +69,11 @@ class OrdersStore:
         rows = get_many(self.table, ({"order_id": order_id} for order_id in order_ids), only)
         return {row["order_id"]: datetime.fromisoformat(row["channel_updated_at"]) for row in rows}
 
+    def statuses(self, order_ids: Iterable[str]) -> dict[str, OrderStatus]:
+        """How far each of these orders is; unknown ones are left out."""
+        rows = get_many(self.table, ({"order_id": order_id} for order_id in order_ids), ("order_id", "status"))
+        return {row["order_id"]: OrderStatus(row["status"]) for row in rows}
+
     def get_document(self, order_id: str) -> dict[str, Any] | None:
         """The document as plain values, for showing."""
         return self.table.get({"order_id": order_id})
@@ -98,8 +103,8 @@ class OrdersStore:
         return [row["order_id"] for row in rows]
 
     def events_before(self, order_id: str) -> list[dict[str, Any]]:
-        """Events that moved out of the document, oldest first, each once: a row may repeat what an older one has."""
-        rows = self.history.query_all("#order_id = :o", {":o": order_id})
+        """Events that moved out of the document as it is now, oldest first, each once: rows may repeat older ones."""
+        rows = self.history.query_all("#order_id = :o", {":o": order_id}, consistent=True)
         events = {event["sequence"]: event for row in rows for event in row["events"]}
         return [events[sequence] for sequence in sorted(events)]
 

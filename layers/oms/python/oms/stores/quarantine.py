@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 KEPT_DAYS = 30
+MAX_ID_BYTES = 900
 STILL_MARKED = "#replayed_at = :moment"
 
 
@@ -80,4 +82,6 @@ class QuarantineStore:
 
 
 def _key(received_at: datetime, message_id: str) -> str:
-    return f"{format_time(received_at)}#{message_id}"
+    """A key is at most 1,024 bytes; a message id that would not fit is kept as its digest."""
+    name = message_id if len(message_id.encode()) <= MAX_ID_BYTES else hashlib.sha256(message_id.encode()).hexdigest()
+    return f"{format_time(received_at)}#{name}"

@@ -21,6 +21,7 @@ from oms.domain.backordering import (
 from oms.domain.catalog import BackorderRule
 from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Context, OrderChange, backorders, fold, queue_place, touches
 from oms.domain.errors import Cancelled, InReview, InvariantBroken, NoRoute, OmsError, OutOfStock, Retryable
+from oms.domain.handover import hand_over
 from oms.domain.lifecycle import Answer, allocated, failure
 from oms.domain.order import Order, OrderStatus
 from oms.domain.progress import unallocated_units
@@ -192,7 +193,11 @@ class Allocation:
         return changes
 
     def _plan_one(self, batch: _Batch, order: Order, view: StockView, context: Context) -> Routed | OrderChange | None:
-        """The order with its plan, which the view has consumed; what is done of an order that has none whole."""
+        """The order with its plan, which the view has consumed; what is done of an order that has none whole, or that
+        the customer carried out."""
+        carried_out = hand_over(order, context)
+        if carried_out:
+            return carried_out
         try:
             plan = self.sourcing.route(order, view)
         except OutOfStock as short:

@@ -10,7 +10,7 @@ from oms.domain.errors import InvalidOrder, UnmappedSku
 
 if TYPE_CHECKING:
     from oms.domain.catalog import Product
-    from oms.domain.incoming import IncomingOrder
+    from oms.domain.incoming import IncomingLine, IncomingOrder
     from oms.stores.listings import ListingsStore
     from oms.stores.reference_data import ProductsStore
 
@@ -41,7 +41,7 @@ class ChannelSkus:
         names = {line.sku for line in incoming.lines if line.sku}
         account = f"{incoming.channel}#{incoming.account}"
         skus = self.listings.skus_of(account, sorted(names)) if self.listings and names else {}
-        lines = tuple(replace(line, sku=skus.get(line.sku, line.sku)) for line in incoming.lines)
+        lines = tuple(_renamed(line, skus.get(line.sku, line.sku)) for line in incoming.lines)
         return OurSkus(replace(incoming, lines=lines), self.products_of({line.sku for line in lines}))
 
     def require(self, told: IncomingOrder, ours: OurSkus, line_ids: Collection[str]) -> None:
@@ -61,3 +61,7 @@ class ChannelSkus:
         if unknown:
             names = tuple(dict.fromkeys(sku for _, sku in unknown))
             raise UnmappedSku(names, field=f"lines.{unknown[0][0]}.sku")
+
+
+def _renamed(line: IncomingLine, sku: str) -> IncomingLine:
+    return line if sku == line.sku else replace(line, sku=sku, channel_sku=line.sku)

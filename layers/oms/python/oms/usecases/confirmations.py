@@ -124,12 +124,18 @@ class Confirmations:
             return self._failed(row, InvariantBroken.__name__, now)
         try:
             said = self._notice(order, key) if order else None
-            if said is None or not is_told(self.settings, channel_account, key.kind):
+            if said is None or self._is_unwanted(channel_account, key.kind):
                 self.deliveries.obsolete(row["destination"], row["message_key"], now)
                 return Telling.OBSOLETE
             return self._call(channel_account, key, row, said, now)
         except Retryable as error:
             return Failure(type(error).__name__)  # a table does not answer: the row stays as it is
+
+    def _is_unwanted(self, channel_account: str, kind: str) -> bool:
+        """An account that nobody set up is not one that wants nothing: its notices wait until somebody has."""
+        channel, _, account = channel_account.partition("#")
+        is_set_up = self.settings.channel_account(channel, account) is not None
+        return is_set_up and not is_told(self.settings, channel_account, kind)
 
     def _notice(self, order: Order, key: NoticeKey) -> ShipmentNotice | CancellationNotice | None:
         """What is told, with the events that moved out of the document where it does not reach back far enough."""
@@ -146,12 +152,12 @@ class Confirmations:
         said: ShipmentNotice | CancellationNotice,
         now: datetime,
     ) -> Telling | Failure:
-        if self.circuits.seconds_left(channel_account, now):
+        if self.circuits.seconds_left(channel_account, key.kind, now):
             return self._failed(row, "not called: it did not answer before", now)
         try:
             self.run(channel_account, OPERATIONS[key.kind], said)
         except Retryable as error:
-            self.circuits.failed(channel_account, error, now)
+            self.circuits.failed(channel_account, key.kind, error, now)
             return self._failed(row, why(error), now)
         except NotSupported as error:
             return self._left_to_a_person(row, Telling.BY_HAND, error, now)
@@ -159,13 +165,14 @@ class Confirmations:
             return self._left_to_a_person(row, Telling.REFUSED, error, now)
         except Exception as error:  # noqa: BLE001 - a bug that one notice shows must not stop the others
             return self._failed(row, type(error).__name__, now)
-        self.circuits.worked(channel_account)
+        self.circuits.worked(channel_account, key.kind)
         self.deliveries.told(row, now)
         return Telling.SENT
 
     def _left_to_a_person(self, row: dict[str, Any], telling: Telling, error: OmsError, now: datetime) -> Telling:
-        self.circuits.worked(account_of(row["destination"]))
-        self.deliveries.left_to_a_person(row["destination"], row["message_key"], telling.value, why(error), now)
+        self.circuits.worked(account_of(row["destination"]), row["kind"])
+        key, owings = (row["destination"], row["message_key"]), row.get("owings", 0)
+        self.deliveries.left_to_a_person(*key, telling.value, why(error), now, owings=owings)
         return telling
 
     def _failed(self, row: dict[str, Any] | None, reason: str, now: datetime) -> Failure:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from oms.domain import ids, intake
 from oms.domain.changes import Context, OrderChange
-from oms.domain.decisions import request_review
 from oms.domain.errors import InvalidOrder, InvariantBroken, KeyReused, OrderExists, UnmappedSku, WriteConflict
 from oms.domain.handover import hand_over
 from oms.domain.incoming import IncomingOrder
-from oms.domain.intake_rules import UNMAPPED_SKU, Age, Version, judge_version
-from oms.domain.intake_updates import Message, needs_goods, update
-from oms.domain.intake_wishes import age_of, content_of, is_new_address, renewed
+from oms.domain.intake_questions import await_mapping
+from oms.domain.intake_rules import Age, Version, judge_version
+from oms.domain.intake_updates import calls_goods_otherwise, needs_goods, update
+from oms.domain.intake_wishes import Message, age_of, content_of, is_new_address, renewed
 from oms.domain.order import Order
 from oms.domain.requests import REQUEST_CONTENT, REQUEST_KEY, ApiRequest
 from oms.usecases.changing import change_once, change_until_settled, order_after
@@ -90,11 +90,12 @@ class Intake:
         """Creates the order, or brings it to what the channel says now; a repeat changes nothing.
 
         `fetched`: we asked for it, so it is the channel's own answer; `can_fetch`: this channel can be asked. Raises
-        InvalidOrder for an account never set up, an order too large or goods that nobody knows (then an order we have
-        waits for a person meanwhile), Retryable when it must be tried again.
+        InvalidOrder for an account never set up, an order too large, a time that is not yet or goods that nobody knows
+        (then an order we have waits for a person meanwhile), Retryable when it must be tried again.
         """
         context = Context(now=now, actor=actor, policy=self.settings.policy())
         incoming = intake.in_whole_seconds(incoming)
+        intake.require_past(incoming, now)
         order = self.orders.get(order_id_of(incoming))
         if order is None:
             order, created = self._create(incoming, context, trace_id)
@@ -227,25 +228,24 @@ class Intake:
         def decide(current: Order) -> OrderChange | None:
             contact = self.contacts.get(current.order_id)
             message = Message(incoming=told, contact=contact, context=context, content=content)
-            added = needs_goods(current, message)
-            if added:
+            if calls_goods_otherwise(current, message) or needs_goods(current, message):
                 ours = self._skus.translate(told)
-                self._skus.require(told, ours, added)
                 message = replace(message, incoming=ours.incoming, products=ours.products)
+                self._skus.require(told, ours, needs_goods(current, message))
             return update(current, message)
 
         try:
             return change_until_settled(self.commit, order, decide)
         except UnmappedSku as error:
-            self._await_mapping(order.order_id, error, context)
+            self._await_mapping(order.order_id, told, error, context)
             raise
 
-    def _await_mapping(self, order_id: str, error: UnmappedSku, context: Context) -> None:
+    def _await_mapping(self, order_id: str, told: IncomingOrder, error: UnmappedSku, context: Context) -> None:
         """Nothing of the order is handed out without what was added to it: its message goes on from quarantine."""
         order = self.orders.get(order_id)
         if order:
-            detail = ", ".join(error.skus)
-            change_once(self.commit, order, lambda current: request_review(current, UNMAPPED_SKU, detail, context))
+            at = told.channel_updated_at
+            change_once(self.commit, order, lambda current: await_mapping(current, error.skus, at, context))
 
 
 def _is_asked_at_once(incoming: IncomingOrder) -> bool:

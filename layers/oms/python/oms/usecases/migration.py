@@ -137,7 +137,7 @@ class Migration:
 
     def _refusal(self, one: MigratedOrder, now: datetime) -> Finding | None:
         """Why the order can't be loaded, whatever the stock."""
-        wrong = [*faults(one), *self._unknown(one)]
+        wrong = [*faults(one), *_from_the_future(one, now), *self._unknown(one)]
         if not wrong:
             context = Context(now=now, actor=migration.ACTOR, policy=self.settings.policy())
             review = self._create(one, context).order.review
@@ -199,7 +199,8 @@ class Migration:
         result = self.commit.commit_one(self._create(migration.unplaced(one), context))
         if result.committed:
             return Finding(one, Loaded.LOADED, lacks)
-        return Finding(one, Loaded.FAILED, (_failed(result.error or WriteConflict("others wrote first")),))
+        there = self._settled(one, result.image, context) if result.image else None
+        return there or Finding(one, Loaded.FAILED, (_failed(result.error or WriteConflict("others wrote first")),))
 
     def _finish(self, one: MigratedOrder, order: Order, context: Context, outcome: Loaded) -> Finding:
         """Commits part after part until all of it is promised; what is not there is told, and routed if so wished."""
@@ -242,6 +243,13 @@ class Migration:
         if account is None:
             raise Unavailable(f"settings has lost {one.incoming.channel}#{one.incoming.account}")
         return account
+
+
+def _from_the_future(one: MigratedOrder, now: datetime) -> list[Fault]:
+    """Until that day came, whatever its channel says of the order would be taken for older."""
+    if one.incoming.channel_updated_at <= now:
+        return []
+    return [Fault(field="channel_updated_at", reason="IN_THE_FUTURE", problem="the channel has not said that yet")]
 
 
 def _work_of(order: Order) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from oms.domain.catalog import ChannelAccount
 from oms.domain.channel_messages import PulledOrder
+from oms.domain.errors import Retryable
 from oms.domain.ids import order_id
 from oms.domain.incoming import FETCHED, Envelope
 from oms.domain.polling import (
@@ -79,12 +80,19 @@ class OrdersDoor:
 
 @dataclass(slots=True)
 class DueAccounts:
-    """Which accounts were asked to be read, and how the others are. `unreadable`: their settings or row are not."""
+    """Which accounts were asked to be read, and how the others are. `unreadable`: their settings or row are not;
+    `not_asked`: the queue did not take their message."""
 
     asked: list[str] = field(default_factory=list)
     failing: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    not_asked: list[str] = field(default_factory=list)
     behind_seconds: float = 0.0
+
+    @property
+    def troubled(self) -> list[str]:
+        """The accounts that somebody must look at."""
+        return [*self.failing, *self.unreadable, *self.not_asked]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,26 +105,37 @@ class Schedule:
     can: Callable[[str, str], bool]
 
     def ask(self, name: str, wanted: Callable[[ChannelAccount], bool], now: datetime) -> DueAccounts:
-        """Puts one message of this task on the poll queue for each account that is due and not being read."""
+        """Puts one message of this task on the poll queue for each account that is due and not being read; one whose
+        message is not taken is due again next time. Raises Retryable when nothing can be read, or nothing is taken."""
         polls, due = self.polls.all(), DueAccounts()
         for channel_account, account in self.settings.channel_accounts().items():
             poll = polls.get(channel_account)
             if not isinstance(account, ChannelAccount) or not isinstance(poll, Poll | None):
                 due.unreadable.append(channel_account)
             elif wanted(account) and self.can(channel_account.partition("#")[0], "pull"):
-                self._look_at(channel_account, account, poll, now, due)
-        for channel_account in due.asked:
-            self.queue.send(task(name, channel_account), group=channel_account)
+                due.behind_seconds = max(due.behind_seconds, behind_seconds(poll, account, now))
+                self._look_at(channel_account, poll, now, due)
+        self._send(name, due)
         return due
 
-    def _look_at(
-        self, channel_account: str, account: ChannelAccount, poll: Poll | None, now: datetime, due: DueAccounts
-    ) -> None:
-        due.behind_seconds = max(due.behind_seconds, behind_seconds(poll, account, now))
+    def _look_at(self, channel_account: str, poll: Poll | None, now: datetime, due: DueAccounts) -> None:
         if poll is None or poll.is_due(now):
             due.asked.append(channel_account)
         if poll and poll.status is PollStatus.FAILING and poll.failures >= MANY_FAILURES:
             due.failing.append(channel_account)
+
+    def _send(self, name: str, due: DueAccounts) -> None:
+        refused: Retryable | None = None
+        wanted, due.asked = due.asked, []
+        for channel_account in wanted:
+            try:
+                self.queue.send(task(name, channel_account), group=channel_account)
+                due.asked.append(channel_account)
+            except Retryable as error:
+                refused = error
+                due.not_asked.append(channel_account)
+        if refused and not due.asked:
+            raise refused
 
 
 @dataclass(frozen=True, slots=True)

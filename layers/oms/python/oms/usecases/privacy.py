@@ -52,7 +52,8 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Privacy:
-    """Forgets people of orders; all else that is asked about people's data becomes a row that a person sees."""
+    """Forgets people of orders; all else that is asked about people's data becomes a row that a person sees. So does
+    the deletion for an order that is not here while messages of its account are in quarantine."""
 
     orders: OrdersStore
     contacts: ContactsStore
@@ -64,14 +65,18 @@ class Privacy:
         """Does what was asked; returns whether a person must. Doing it again changes nothing. Raises Retryable."""
         asked = request.asked
         if asked.kind is PrivacyKind.REDACT_CUSTOMER and len(asked.channel_order_ids) <= MAX_ORDERS:
-            self.forget(
-                (ids.order_id(asked.channel, asked.account, one) for one in asked.channel_order_ids), actor, now
-            )
-            return False
+            order_ids = (ids.order_id(asked.channel, asked.account, one) for one in asked.channel_order_ids)
+            forgotten = self.forget(order_ids, actor, now)
+            if Forgotten.NOT_HERE not in forgotten.values() or not self._is_something_kept_back(asked):
+                return False
         source = f"{SOURCE}{asked.channel}#{asked.account}"
         cause = {"reason": asked.kind.value}
         self.quarantine.put(source, asked.request_id, request.received_at, cause, request.message, now)
         return True
+
+    def _is_something_kept_back(self, asked: PrivacyRequest) -> bool:
+        """Whether messages of the account are in quarantine: an order that is not here may come from there."""
+        return bool(self.quarantine.of_source(f"{asked.channel}#{asked.account}", limit=1).items)
 
     def forget(self, order_ids: Iterable[str], actor: str, now: datetime) -> dict[str, Forgotten]:
         """Forgets the people of these orders: at once where the order has ended, and as soon as it has where not."""

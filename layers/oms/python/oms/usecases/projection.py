@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from oms.domain.errors import InvalidMessage, Retryable
+from oms.domain.errors import InvalidMessage, InvariantBroken, Retryable
 from oms.domain.order import Order
 from oms.domain.projection import OpenLine, open_lines, outdated
 
@@ -50,13 +50,15 @@ class Projection:
     open_lines: OpenLinesStore
 
     def project(self, order_ids: Iterable[str], now: datetime) -> Projected:
-        """Brings the rows of these orders up to date, as their documents are now."""
+        """Brings the rows of these orders up to date, as their documents are now; an unreadable one fails alone."""
         wanted = list(dict.fromkeys(order_ids))
         try:
-            orders = self.orders.get_many(wanted)
+            found = self.orders.read_many(wanted)
         except Retryable as error:
             return Projected(failed=dict.fromkeys(wanted, type(error).__name__))
-        return self.project_orders(orders, now)
+        result = self.project_orders([one for one in found.values() if isinstance(one, Order)], now)
+        result.failed |= {name: type(one).__name__ for name, one in found.items() if isinstance(one, InvariantBroken)}
+        return result
 
     def project_orders(self, orders: Sequence[Order], now: datetime) -> Projected:
         """Brings the rows of these orders up to date; documents that moved on meanwhile are read again."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from oms.domain.confirmations import why
+from oms.domain.confirmations import code, why
 from oms.domain.errors import NotSupported, Permanent, Retryable, WriteConflict
 from oms.domain.listings import (
     AVAILABILITY_CHANGED,
@@ -34,8 +34,8 @@ MAX_TRIES = 3
 class Publisher:
     """An account that is told what it may sell, so many figures at once.
 
-    `publish` returns why not, by channel_sku, for those that the channel did not take. Raises Retryable when none was
-    taken, Permanent when the channel will not have them.
+    `publish` returns why not, by channel_sku, for those that the channel did not take; nothing for those that it may
+    take later. Raises Retryable when none was taken, Permanent when the channel will not have them.
     """
 
     at_once: int
@@ -43,8 +43,10 @@ class Publisher:
 
 
 Results = dict[ListingKey, Telling | Failure]
-_Refused = dict[str, tuple[Telling, str]]
+_Refused = dict[str, tuple[Telling, str] | Failure]
 """By channel_sku, what becomes of a message that the channel did not take, and why."""
+
+NOT_NOW = Failure("the channel did not say that it took it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,7 @@ class ChannelMessages:
     ) -> list[ListingKey]:
         """Tells as many as the channel takes at once; returns those that somebody else, alive or not, has begun."""
         keys = {message.channel_sku: ListingKey(channel_account, message.channel_sku) for message in messages}
-        if self.circuits.seconds_left(channel_account, now):
+        if self.circuits.seconds_left(channel_account, AVAILABILITY_CHANGED, now):
             self._fail(keys.values(), "not called: it did not answer before", results, now)
             return []
         begun = [one for one in messages if self.listings.begin_telling(keys[one.channel_sku], one.version)]
@@ -173,10 +175,10 @@ class ChannelMessages:
         try:
             refused = _published(publisher, begun)
         except Retryable as error:
-            self.circuits.failed(channel_account, error, now)
+            self.circuits.failed(channel_account, AVAILABILITY_CHANGED, error, now)
             self._fail((keys[one.channel_sku] for one in begun), why(error), results, now)
             return again
-        self.circuits.worked(channel_account)
+        self.circuits.worked(channel_account, AVAILABILITY_CHANGED)
         for message in begun:
             self._note(keys[message.channel_sku], message, refused.get(message.channel_sku), results, now)
         return again
@@ -185,7 +187,7 @@ class ChannelMessages:
         self,
         key: ListingKey,
         message: AvailabilityMessage,
-        refused: tuple[Telling, str] | None,
+        refused: tuple[Telling, str] | Failure | None,
         results: Results,
         now: datetime,
     ) -> None:
@@ -193,6 +195,9 @@ class ChannelMessages:
             if not self.listings.note_told(key, message.version, message.quantity, now):
                 self.listings.tell_anew(key, now)
             self._settle(key, Telling.SENT, message, results, now)
+            return
+        if isinstance(refused, Failure):
+            self._fail([key], refused.reason, results, now)
             return
         telling, reason = refused
         self.deliveries.left_to_a_person(*delivery_key(key), telling.value, reason, now)
@@ -229,4 +234,6 @@ def _published(publisher: Publisher, messages: Sequence[AvailabilityMessage]) ->
             return {messages[0].channel_sku: (Telling.REFUSED, why(error))}
         half = len(messages) // 2
         return _published(publisher, messages[:half]) | _published(publisher, messages[half:])
-    return {channel_sku: (Telling.REFUSED, reason) for channel_sku, reason in refused.items()}
+    return {
+        channel_sku: (Telling.REFUSED, code(reason)) if reason else NOT_NOW for channel_sku, reason in refused.items()
+    }

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from oms.domain.channel_messages import PulledOrder, PulledPage
-from oms.domain.errors import ChannelRefused, OmsError, Retryable, Throttled, Unavailable
+from oms.domain.errors import OmsError, Permanent, Retryable, Throttled, Unavailable
 from oms.domain.polling import Poll, failed, paused, read_on, released, restarted
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 MAX_PAGES = 200
 """Pages read by one invocation; a message makes the next go on."""
+
+MAX_TOKEN_LENGTH = 20_000
+"""The token of the next page is kept on the row, which must stay an item that DynamoDB takes."""
 
 
 class Channels(Protocol):
@@ -121,31 +124,36 @@ class RoundReader:
         if poll.round is None:
             return poll
         token = poll.round.page_token
-        reading.pages += 1
         try:
             page: PulledPage = self.channels.run(poll.name, "pull", poll.round.window, token or None)
-        except ChannelRefused:
+        except Permanent:  # refused there, or by the channel's file: tokens do not live long
             if not token or poll.round.restarted:
                 raise
             return replace(poll, round=restarted(poll.round))
-        if page.next_token and page.next_token == token:
-            raise Unavailable("the channel answers with the same page again")
+        if page.next_token and (page.next_token == token or len(page.next_token) > MAX_TOKEN_LENGTH):
+            raise Unavailable("the channel names no page to go on with")
+        reading.pages += 1
         taken = work.take(poll, page.orders, reading)
         reading.listed += len(page.orders)
         return read_on(taken, page.next_token)
 
     def _break_off(self, reading: Reading, owner: str, error: Exception) -> None:
-        """The row rests after an error. A limit that is used up after some pages is the channel's pace, no failure."""
-        if reading.poll is None:
+        """The row rests after an error. A limit that is used up after some pages is the channel's pace, no failure.
+
+        What can't heal by itself may lie in the page's token: then the window is read from its first page."""
+        poll = reading.poll
+        if poll is None:
             return
         reading.error = type(error).__name__
         wait = error.retry_after_seconds if isinstance(error, Retryable) else None
-        if isinstance(error, Throttled) and wait and reading.listed:
+        if isinstance(error, Throttled) and wait and reading.pages:
             reading.ended = Ended.PAUSED
-            self._save(reading, paused(reading.poll, self.now(), wait), owner)
+            self._save(reading, paused(poll, self.now(), wait), owner)
             return
+        if poll.round and poll.round.page_token and not isinstance(error, Retryable):
+            poll = replace(poll, round=restarted(poll.round))
         reading.ended = Ended.FAILED
-        self._save(reading, failed(reading.poll, self.now(), reading.error, wait, self.chance()), owner)
+        self._save(reading, failed(poll, self.now(), reading.error, wait, self.chance()), owner)
 
     def _save(self, reading: Reading, poll: Poll, owner: str) -> bool:
         reading.poll = poll

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from oms.domain.channel_messages import PulledOrder
-from oms.domain.errors import InvalidMessage, NotFound, Retryable
+from oms.domain.errors import InvalidMessage, NotFound, Permanent, Retryable
 from oms.domain.incoming import Envelope
 from oms.domain.polling import (
     COMPARED_AGAIN,
@@ -117,12 +117,13 @@ class _Comparing:
         return missing, not_followed
 
     def _fetched(self, name: str, order: PulledOrder) -> PulledOrder | None:
-        """The whole order; as it was listed where the channel can't be asked now, None where it is gone."""
+        """The whole order, None where it is gone. As it was listed where the channel can't tell it now, or never will:
+        the message that fetches it puts it where a person sees it."""
         try:
             whole: PulledOrder = self.parts.channels.run(name, "fetch", order.channel_order_id)
         except NotFound:
             return None
-        except Retryable:
+        except (Permanent, Retryable):
             return order
         return whole
 

@@ -6,14 +6,15 @@ tried with the comparison.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from oms.domain.catalog import ChannelAccount, Notice
 from oms.domain.confirmations import destination
-from oms.domain.errors import ChannelRefused
+from oms.domain.errors import Permanent, Throttled
 from oms.domain.listings import AVAILABILITY_CHANGED, Listing, ListingKey, delivery_key
 from oms.domain.stock_compare import Comparison, Found, Phase, counted, is_due, judge, named
 
@@ -49,9 +50,19 @@ class Compared:
     failed: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _UnderWay:
+    """A comparison in this run, and whether it has got anywhere."""
+
+    channel_account: str
+    steps: Iterator[Comparison]
+    moved: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class StockCompare:
-    """Compares accounts one after the other. `can` and `run` are those of the accounts of channels."""
+    """Compares accounts, a page of each in turn. `can` and `run` are those of the accounts of channels; `at_most` are
+    the units that a channel takes of a listing."""
 
     settings: SettingsStore
     listings: ListingsStore
@@ -60,19 +71,28 @@ class StockCompare:
     availabilities: Availabilities
     can: Callable[[str, str], bool]
     run: Callable[..., Any]
+    at_most: Callable[[str], int]
 
     def all(self, now: datetime, go_on: Callable[[], bool], *, anew: bool = False) -> Compared:
-        """Looks after every account that is told anything; one that fails keeps no other from its turn.
+        """Looks after every account that is told anything; one that fails, or is large, keeps no other from its turn.
 
         `anew` begins comparisons that are not due yet. What there is no time for goes on in the next run.
         """
         result = Compared()
+        under_way: deque[_UnderWay] = deque()
         accounts = self.settings.channel_accounts()
         for channel_account, settings in sorted(accounts.items(), key=lambda one: one[0]):
             if not isinstance(settings, ChannelAccount):
                 result.failed[channel_account] = type(settings).__name__
             elif settings.tells and go_on():
-                self._look_after(channel_account, settings, now, go_on, result, anew)
+                begun = self._look_after(channel_account, settings, now, go_on, result, anew)
+                if begun:
+                    result.comparisons[channel_account] = begun
+                    under_way.append(_UnderWay(channel_account, self._steps(channel_account, begun, now, go_on)))
+        while under_way:
+            one = under_way.popleft()
+            if self._goes_on(one, result):
+                under_way.append(one)
         return result
 
     def _look_after(
@@ -83,45 +103,58 @@ class StockCompare:
         go_on: Callable[[], bool],
         result: Compared,
         anew: bool,
-    ) -> None:
+    ) -> Comparison | None:
+        """Owes anew what failed; returns the comparison to go on with, if one is due."""
         try:
-            result.owed_anew[channel_account] = self._owe_failed(channel_account, now)
+            result.owed_anew[channel_account] = self._owe_failed(channel_account, now, go_on)
             last = self.compares.get(channel_account)
-            if not (anew or is_due(last, now)):
-                return
-            begun = self._begun(channel_account, settings, last, now)
-            if begun:
-                result.comparisons[channel_account] = begun
-                for step in self._steps(channel_account, begun, now, go_on):
-                    result.comparisons[channel_account] = step
+            due = anew or is_due(last, now)
+            return self._begun(channel_account, settings, last, now) if due else None
         except Exception as error:  # noqa: BLE001 - one account's bug must not keep the others from their turn
             result.failed[channel_account] = type(error).__name__
+            return None
+
+    def _goes_on(self, one: _UnderWay, result: Compared) -> bool:
+        """Takes one step; False when there is no other in this run. Who got somewhere before the channel asked to be
+        called less often has not failed."""
+        try:
+            step = next(one.steps, None)
+        except Exception as error:  # noqa: BLE001 - one account's bug must not keep the others from their turn
+            if not (isinstance(error, Throttled) and one.moved):
+                result.failed[one.channel_account] = type(error).__name__
+            return False
+        if step is not None:
+            result.comparisons[one.channel_account] = step
+            one.moved = True
+        return step is not None
 
     def _begun(
         self, channel_account: str, settings: ChannelAccount, last: Comparison | None, now: datetime
     ) -> Comparison | None:
         """The comparison to go on with; None when somebody else has just begun one."""
-        if last is not None and last.phase is not Phase.DONE:
-            return last
         told = Notice.AVAILABILITY in settings.tells and self.can(channel_account, PUBLISH)
+        if last is not None and last.phase is not Phase.DONE:
+            # figures are no longer compared of an account that is no longer told any
+            return last if told or last.phase is Phase.ROWS else replace(last, phase=Phase.ROWS, token="")
         first = Phase.ROWS if not told else Phase.CHANNEL if self.can(channel_account, LISTED) else Phase.LISTINGS
         began = Comparison(began_at=now.replace(microsecond=0), phase=first, revision=last.revision if last else 0)
         return self.compares.put(channel_account, began)
 
     def _steps(
         self, channel_account: str, comparison: Comparison, now: datetime, go_on: Callable[[], bool]
-    ) -> Iterable[Comparison]:
+    ) -> Iterator[Comparison]:
         """Page by page, each written down before the next one is asked for."""
         works = {Phase.CHANNEL: self._channel, Phase.LISTINGS: self._listings, Phase.ROWS: self._rows}
-        for _ in range(MAX_PAGES):
+        for number in range(MAX_PAGES):
             if comparison.phase is Phase.DONE or not go_on():
                 return
             try:
                 done = works[comparison.phase](channel_account, comparison, now)
-            except ChannelRefused:
-                if not comparison.token or comparison.phase is not Phase.CHANNEL:
+            except Permanent:
+                if number or not comparison.token or comparison.phase is not Phase.CHANNEL:
                     raise
-                done = replace(comparison, token="")  # it does not know its token any more: its pages from the first
+                # a token of an earlier run means nothing any more: its pages from the first
+                done = replace(comparison, token="", compared=0, unlisted=0, unlisted_names=())
             written = self.compares.put(channel_account, done)
             if written is None:
                 return
@@ -183,6 +216,8 @@ class StockCompare:
         for listing in listings:
             wanted = self.availabilities.published(listing.sku, listing.channel_account, now)
             says = believed[listing.channel_sku] if believed is not None else None
+            if says is not None:
+                wanted = min(wanted, self.at_most(listing.channel_account))
             found[listing.channel_sku] = judge(listing, says, wanted, now)
             if found[listing.channel_sku] is Found.RIGHT:
                 continue
@@ -191,7 +226,7 @@ class StockCompare:
             self.deliveries.owe(*delivery_key(listing.key), AVAILABILITY_CHANGED, now)
         return counted(comparison, found, units)
 
-    def _owe_failed(self, channel_account: str, now: datetime) -> int:
+    def _owe_failed(self, channel_account: str, now: datetime, go_on: Callable[[], bool]) -> int:
         """Owes anew what failed and is not tried any more: its message is among the dead letters, or lost."""
         owed, cursor = 0, None
         for _ in range(MAX_PAGES):
@@ -200,7 +235,7 @@ class StockCompare:
             tried = [row for row in old if row["status"] == "FAILED" and row.get("attempts", 0) < MAX_ATTEMPTS]
             owed += sum(self.deliveries.owe_anew(row, now) for row in tried)
             cursor = page.cursor
-            if cursor is None or owed >= MAX_OWED_ANEW or len(old) < len(page.items):
+            if cursor is None or owed >= MAX_OWED_ANEW or len(old) < len(page.items) or not go_on():
                 break
         return owed
 

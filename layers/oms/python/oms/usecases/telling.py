@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from oms.domain.confirmations import account_of, notice_of
 from oms.domain.errors import InvalidMessage, Retryable
-from oms.domain.listings import Failure, Telling, is_availability, listing_of
+from oms.domain.listings import AVAILABILITY_CHANGED, Failure, Telling, is_availability, listing_of
 from oms.usecases.circuits import Circuits
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ class ChannelsTold:
                 told.endings[ended] += 1
                 continue
             told.reasons[ended.reason.partition(":")[0]] += 1
-            told.again[one.message_id] = self.circuits.seconds_to_wait(channel_account, one.receives, now())
+            wait = self.circuits.seconds_to_wait(channel_account, _kind(one.message_key), one.receives, now())
+            told.again[one.message_id] = wait
 
     def _notices(self, channel_account: str, keys: Sequence[str], now: datetime) -> Endings:
         return self.confirmations.tell(channel_account, keys, now)
@@ -129,6 +130,10 @@ def _by_account(triggers: Sequence[Trigger], told: Told) -> dict[str, list[Trigg
             continue
         groups.setdefault(account, []).append(one)
     return groups
+
+
+def _kind(message_key: str) -> str:
+    return AVAILABILITY_CHANGED if is_availability(message_key) else notice_of(message_key).kind
 
 
 def _by_order(notices: Sequence[Trigger]) -> list[list[Trigger]]:

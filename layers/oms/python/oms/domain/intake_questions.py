@@ -1,0 +1,139 @@
+"""What a person is asked about an order: wishes of its channel that are not done, each once, what was taken back of
+them, and edits that don't add up or bring goods that no order can hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from oms.domain.changes import Context, OrderChange
+from oms.domain.decisions import MAX_QUEUE_ROWS_LEFT, put_in_review, resolve_review
+from oms.domain.events import EventType
+from oms.domain.intake import totals_difference, unusable_goods
+from oms.domain.intake_rules import CHANNEL_EDIT, TOTALS_MISMATCH, UNMAPPED_SKU, Ask, Rule
+from oms.domain.intake_wishes import ADDING, UNITS, Message, Wishes
+from oms.domain.money import format_minor
+from oms.domain.order import Order, Review
+from oms.domain.progress import TERMINAL, step, was_released
+
+_CANCELS = frozenset({EventType.LINES_CANCELLED, EventType.ORDER_CANCELLED})
+_MAX_DETAIL = 200
+
+_TAKEN_BACK = UNITS | {Ask.BUYER_CANCEL, Ask.SERVICE, Ask.CURRENCY}
+"""Wishes that end with the channel's next word where they are not in it."""
+
+
+def put_to_a_person(
+    order: Order, message: Message, to_decide: Wishes, rules: Mapping[Ask, Rule], room: int
+) -> list[OrderChange]:
+    """The review of what is not done, once per wish: who decided is not asked again by a repeat."""
+    new = {ask: value for ask, value in to_decide.items() if not _was_asked(order, ask, value)}
+    if not new:
+        return []
+    reason = next((rules[ask].reason for ask in new if rules[ask].reason), CHANNEL_EDIT)
+    words = ", ".join(ask.value for ask in new)
+    data = {"reason": reason, "asked": {ask.value: value for ask, value in new.items()}}
+    if order.review:
+        known = [part for part in (order.review.detail, words) if part]
+        review = replace(order.review, detail="; ".join(known)[:_MAX_DETAIL])
+    else:
+        review = Review(reason=reason, since=message.context.now, detail=words[:_MAX_DETAIL])
+    return [_in_review(order, review, data, message.context, room)]
+
+
+def _in_review(order: Order, review: Review, data: dict[str, Any], context: Context, room: int) -> OrderChange:
+    reviewed, rows = put_in_review(order, review, room)
+    changed = step(reviewed, context, (EventType.REVIEW_REQUESTED, data))
+    return OrderChange(order=changed, backorders_removed=rows)
+
+
+def _was_asked(order: Order, ask: Ask, value: Any) -> bool:
+    """Whether a person was asked this before. A new address is in the person's data, and asked about as often as it is
+    new."""
+    if ask is Ask.ADDRESS:
+        return False
+    return bool(_outstanding(order).get(ask) == value)
+
+
+def _outstanding(order: Order) -> Wishes:
+    """What a person was asked last of each wish. A wish that was taken back, or units that were cancelled since, make
+    the same words a new question."""
+    asked: Wishes = {}
+    for event in order.events:
+        if event.type is EventType.REVIEW_REQUESTED:
+            asked |= {Ask(name): value for name, value in event.data.get("asked", {}).items()}
+        elif event.type is EventType.REQUEST_WITHDRAWN:
+            asked = {ask: value for ask, value in asked.items() if ask.value not in event.data["asked"]}
+        elif event.type in _CANCELS:
+            asked = {ask: value for ask, value in asked.items() if ask not in UNITS}
+    return asked
+
+
+def taken_back(before: Order, order: Order, message: Message, asked: Wishes) -> list[OrderChange]:
+    """Wishes that a person was asked about and that the channel does not have any more; who has not decided yet sees
+    it. An order that is cancelled or delivered takes nothing back."""
+    incoming = message.incoming
+    if incoming.cancelled_at or before.status in TERMINAL:
+        return []
+    wanted = {*asked, *([Ask.BUYER_CANCEL] if incoming.cancel_requested else [])}
+    gone = [ask.value for ask in _outstanding(before) if ask in _TAKEN_BACK and ask not in wanted]
+    if not gone:
+        return []
+    facts: dict[str, Any] = {}
+    if order.review:
+        known = [part for part in (order.review.detail, f"taken back: {', '.join(gone)}") if part]
+        facts["review"] = replace(order.review, detail="; ".join(known)[:_MAX_DETAIL])
+    return [OrderChange(order=step(order, message.context, (EventType.REQUEST_WITHDRAWN, {"asked": gone}), **facts))]
+
+
+def judge_own_reviews(order: Order, message: Message, to_do: Wishes, room: int) -> list[OrderChange]:
+    """What intake itself put in review ends when its cause has; an edit that does not add up begins one."""
+    if was_released(order) or order.status in TERMINAL:
+        return []
+    off_by = totals_difference(message.incoming)
+    if order.review:
+        mapped = order.review.reason == UNMAPPED_SKU and not _waits_for_newer(
+            order, message.incoming.channel_updated_at
+        )
+        mended = mapped or (order.review.reason == TOTALS_MISMATCH and not off_by)
+        return [resolve_review(order, message.context)] if mended else []
+    unusable = _unusable_goods(order, message, to_do)
+    if unusable:
+        reason, detail = unusable
+        review = Review(reason=reason, since=message.context.now, detail=detail[:_MAX_DETAIL])
+        return [_in_review(order, review, {"reason": reason}, message.context, room)]
+    if not off_by or (Ask.MONEY not in to_do and UNITS.isdisjoint(to_do)):
+        return []
+    detail = f"off by {format_minor(off_by, message.incoming.currency)}"
+    review = Review(reason=TOTALS_MISMATCH, since=message.context.now, detail=detail)
+    return [_in_review(order, review, {"reason": TOTALS_MISMATCH}, message.context, room)]
+
+
+def await_mapping(order: Order, skus: Iterable[str], told_at: datetime, context: Context) -> OrderChange | None:
+    """The change that keeps an order back while its message of this time waits for goods to be mapped; None if it is
+    kept back for that, or for something else, already."""
+    review = order.review
+    waits = review is not None and (review.reason != UNMAPPED_SKU or _waits_for_newer(order, told_at, or_same=True))
+    if waits or order.status in TERMINAL:
+        return None
+    since = review.since if review else context.now
+    kept_back = Review(reason=UNMAPPED_SKU, since=since, detail=", ".join(skus)[:_MAX_DETAIL])
+    data = {"reason": UNMAPPED_SKU, "told_at": told_at.isoformat()}
+    return _in_review(order, kept_back, data, context, MAX_QUEUE_ROWS_LEFT)
+
+
+def _waits_for_newer(order: Order, told_at: datetime, *, or_same: bool = False) -> bool:
+    """Whether a message that is newer than this one waits for goods to be mapped."""
+    times = (event.data.get("told_at") for event in order.events if event.type is EventType.REVIEW_REQUESTED)
+    newest = max((datetime.fromisoformat(time) for time in times if time), default=None)
+    return newest is not None and (newest > told_at or (or_same and newest == told_at))
+
+
+def _unusable_goods(order: Order, message: Message, to_do: Wishes) -> tuple[str, str] | None:
+    """What is wrong with goods that were added, whose products we were given for that."""
+    added = {line_id for ask in ADDING for line_id in to_do.get(ask, ())}
+    skus = (line.sku for line in order.lines if line.line_id in added and line.sku in message.products)
+    return unusable_goods(skus, message.products)

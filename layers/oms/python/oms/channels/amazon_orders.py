@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from oms.channels.amazon_marketplaces import Marketplace, of_id
 from oms.channels.rounded_money import unit_price
+from oms.channels.written_text import bounded
 from oms.domain.errors import InvalidOrder
 from oms.domain.incoming import Address, Contact, IncomingLine, IncomingOrder
 from oms.domain.order import MAX_LINES, ShippingLine, Totals
@@ -32,8 +33,6 @@ STATUSES_V0 = {
 
 MAX_REASON_LENGTH = 200
 
-MAX_WRITTEN_BYTES = 200_000
-"""What customers wrote goes into `contacts`, one item of at most 400 KB: half of it is theirs."""
 
 _EXPRESS = frozenset({"EXPEDITED", "NEXTDAY", "SECONDDAY", "SAMEDAY", "PRIORITY"})
 
@@ -242,10 +241,7 @@ def _cancel_reasons(sold: Sold) -> str:
 
 def _contact(sold: Sold, market: Marketplace) -> Contact:
     address = sold.contact.ship_to
-    written = sold.contact.free_text
-    if sum(len(text.encode()) for text in written.values()) > MAX_WRITTEN_BYTES:
-        message = f"gift messages of more than {MAX_WRITTEN_BYTES} bytes"
-        raise InvalidOrder(message, field=sold.path_of_lines, reason="TOO_LARGE")
+    written = bounded(sold.contact.free_text, sold.path_of_lines)
     if address.address1 or address.postal_code:
         return replace(sold.contact, free_text=written)
     if sold.status in TO_SHIP:

@@ -17,6 +17,7 @@ from oms.channels import rounded_money
 from oms.channels.bigcommerce_models import BigOrder, Callback, LineItem, Pickup, PostalAddress, Shipping
 from oms.channels.region_codes import region_code
 from oms.channels.rounded_money import rounded
+from oms.channels.written_text import bounded
 from oms.domain.channel_messages import OrderNews
 from oms.domain.errors import InvalidMessage, InvalidOrder
 from oms.domain.incoming import Address, Contact, IncomingLine, IncomingOrder
@@ -40,7 +41,6 @@ _OF_ORDERS = re.compile(
 )
 _OF_SHIPMENTS = re.compile(r"store/shipment/(created|updated|deleted)")
 _EXPRESS = re.compile(r"express|expedited|overnight|next[ _-]?day|same[ _-]?day", re.IGNORECASE)
-MAX_CONTACT_BYTES = 200_000
 
 
 def news(callback: Callback) -> OrderNews | None:
@@ -275,18 +275,14 @@ def _contact(order: BigOrder) -> Contact:
     going = [one for one in order.consignments.shipping if one.line_items]
     shipping: PostalAddress = going[0] if going else billing
     ship_to, bill_to = _address(shipping), _address(billing)
-    contact = Contact(
+    return Contact(
         name=ship_to.name or bill_to.name,
         email=billing.email or shipping.email,
         phone=ship_to.phone or bill_to.phone,
         ship_to=ship_to,
         bill_to=bill_to,
-        free_text=_free_text(order),
+        free_text=bounded(_free_text(order), "line_items.product_options"),
     )
-    if sum(len(text.encode()) for text in contact.free_text.values()) > MAX_CONTACT_BYTES:
-        message = f"notes and line options of more than {MAX_CONTACT_BYTES} bytes"
-        raise InvalidOrder(message, field="line_items.product_options", reason="TOO_LARGE")
-    return contact
 
 
 def _address(address: PostalAddress) -> Address:

@@ -17,12 +17,11 @@ from oms.channels.shopify_models import (
     ShopifyOrder,
 )
 from oms.channels.shopify_totals import added, charged, in_minor_units, presentment, totals
+from oms.channels.written_text import bounded
 from oms.domain.errors import InvalidMessage, InvalidOrder
 from oms.domain.incoming import Address, Contact, IncomingLine, IncomingOrder
 from oms.domain.order import MAX_LINES, ShippingLine
 
-# What goes into `contacts` is one DynamoDB item of at most 400 KB; a person's texts get half of it.
-MAX_CONTACT_BYTES = 200_000
 _GID = re.compile(r"gid://shopify/([A-Za-z]{1,40})/([0-9]{1,30})")
 _EXPRESS = re.compile(r"express|expedited|overnight|next[ _-]?day|same[ _-]?day", re.IGNORECASE)
 
@@ -200,18 +199,14 @@ def _customer_id(customer: Customer | None) -> str | None:
 def _contact(order: ShopifyOrder) -> Contact:
     ship_to, bill_to = _address(order.shipping_address), _address(order.billing_address)
     customer = order.customer or Customer()
-    contact = Contact(
+    return Contact(
         name=ship_to.name or f"{customer.first_name} {customer.last_name}".strip() or bill_to.name,
         email=order.email or order.contact_email or customer.email,
         phone=order.phone or ship_to.phone or customer.phone,
         ship_to=ship_to,
         bill_to=bill_to,
-        free_text=_free_text(order),
+        free_text=bounded(_free_text(order), "line_items.properties"),
     )
-    if sum(len(text.encode()) for text in contact.free_text.values()) > MAX_CONTACT_BYTES:
-        message = f"notes and line properties of more than {MAX_CONTACT_BYTES} bytes"
-        raise InvalidOrder(message, field="line_items.properties", reason="TOO_LARGE")
-    return contact
 
 
 def _address(address: PostalAddress | None) -> Address:

@@ -26,6 +26,7 @@ from oms.channels.woocommerce_models import (
     ShippingItem,
     WooOrder,
 )
+from oms.channels.written_text import bounded
 from oms.domain.channel_messages import OrderNews
 from oms.domain.errors import InvalidMessage, InvalidOrder
 from oms.domain.incoming import Address, Contact, IncomingLine, IncomingOrder
@@ -48,9 +49,6 @@ _FUNDS_USED = "_funds_used"
 _SHIPS_BY_ITSELF = "_bundled_item_needs_shipping"
 _REFUNDED_LINE = "_refunded_item_id"
 _EXPRESS = re.compile(r"express|expedited|overnight|next[ _-]?day|same[ _-]?day", re.IGNORECASE)
-
-# What goes into `contacts` is one DynamoDB item of at most 400 KB; a person's texts get half of it.
-MAX_CONTACT_BYTES = 200_000
 
 
 def news(order: WooOrder | Deleted) -> OrderNews:
@@ -293,18 +291,14 @@ def _contact(order: WooOrder) -> Contact:
     billing = order.billing or PostalAddress()
     shipping = order.shipping if order.shipping and _has_parts(order.shipping) else billing
     ship_to, bill_to = _address(shipping), _address(billing)
-    contact = Contact(
+    return Contact(
         name=ship_to.name or bill_to.name,
         email=billing.email or shipping.email,
         phone=ship_to.phone or bill_to.phone,
         ship_to=ship_to,
         bill_to=bill_to,
-        free_text=_free_text(order),
+        free_text=bounded(_free_text(order), "line_items.meta_data"),
     )
-    if sum(len(text.encode()) for text in contact.free_text.values()) > MAX_CONTACT_BYTES:
-        message = f"notes and line properties of more than {MAX_CONTACT_BYTES} bytes"
-        raise InvalidOrder(message, field="line_items.meta_data", reason="TOO_LARGE")
-    return contact
 
 
 def _address(address: PostalAddress) -> Address:

@@ -133,10 +133,6 @@ def test_a_webhook_that_is_delivered_again_is_thanked_for_and_changes_nothing(co
 # orders that a person must look at
 
 
-def _with_a_sku_nobody_sells(body: dict[str, Any]) -> None:
-    body["line_items"][0]["sku"] = "NEVER-SOLD"
-
-
 def _in_another_currency(body: dict[str, Any]) -> None:
     body["currency"] = "EUR"
 
@@ -148,7 +144,6 @@ def _with_a_wrong_sum(body: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("case", "change", "reason"),
     [
-        pytest.param("two_lines", _with_a_sku_nobody_sells, "UNKNOWN_SKU", id="unknown SKU"),
         pytest.param("two_lines", _in_another_currency, "WRONG_CURRENCY", id="foreign currency"),
         pytest.param("two_lines", _with_a_wrong_sum, "TOTALS_MISMATCH", id="sums that do not add up"),
     ],

@@ -57,6 +57,9 @@ RARE = {
     ("dynamodb:PutItem", "*:table/oms-local-quarantine"): (
         "an order that was asked for and is gone, or a person's wish; driven for queue_intake"
     ),
+    ("dynamodb:UpdateItem", "*:table/oms-local-contacts"): (
+        "a person who is forgotten while their order is open goes when it ends; driven for schedule_expiry"
+    ),
     ("s3:PutObject", "*"): "a pulled order too large for a queue; driven for webhook_storefront",
     ("sqs:SendMessageBatch", "*"): "what MiniStack calls the sqs:SendMessage of many messages at once",
     ("dynamodb:GetItem", "*:table/oms-local-idempotency"): (

@@ -118,6 +118,10 @@ prove-routing: $(STAMP) ## routing against HiGHS on 10,000 orders, half an hour:
 bench-routing: $(STAMP) ## what exact routing costs and saves: CLASSES="5 x 50;8 x 20;waves" INSTANCES=20
 	@$(BIN)/python -m tools.bench_routing $(if $(CLASSES),--classes "$(CLASSES)") $(if $(INSTANCES),--instances $(INSTANCES))
 
+.PHONY: payloads
+payloads: $(STAMP) ## what becomes of vendors' real payloads, file by file (where their folder lies beside the project)
+	@$(PYTEST) -q -s -rs tests/unit/test_real_payloads_*.py
+
 .PHONY: import-cost
 import-cost: $(STAMP) ## what each handler costs to import: milliseconds and modules
 	@$(BIN)/python -m tools.import_cost

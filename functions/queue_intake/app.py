@@ -70,6 +70,7 @@ def _apply(envelope: Envelope, message: dict[str, Any]) -> None:
     if parsed is None:
         metrics.add_metric("MessagesNotFollowed", MetricUnit.Count, 1)
     elif isinstance(parsed, OrderNews):
+        _require_fetch(envelope)
         _fetch(envelope, parsed.channel_order_id)
     elif isinstance(parsed, PrivacyRequest):
         _about_people(parsed, message)
@@ -84,13 +85,25 @@ def _take_in(incoming: IncomingOrder, envelope: Envelope) -> None:
         now=now(),
         trace_id=envelope.message_id,
         fetched=envelope.topic == envelopes.FETCHED,
-        can_fetch=registry.can(envelope.channel, "fetch"),
+        can_fetch=_can_fetch(envelope),
     )
     if result.taken is Taken.REFETCH:
         _fetch(envelope, incoming.channel_order_id)
     metrics.add_metric(f"Orders{result.taken.value.capitalize()}", MetricUnit.Count, 1)
     told = {"order_id": result.order.order_id, "correlation_id": envelope.message_id, "taken": result.taken.value}
     logger.info("taken", extra=told)
+
+
+def _can_fetch(envelope: Envelope) -> bool:
+    """Whether the channel can be asked for an order: an account may do no more than call us."""
+    account = settings.channel_account(envelope.channel, envelope.account)
+    return account is not None and account.is_called and registry.can(envelope.channel, "fetch")
+
+
+def _require_fetch(envelope: Envelope) -> None:
+    if not _can_fetch(envelope):
+        message = "it tells too little, and the account's settings do not say how the channel is asked"
+        raise InvalidMessage(message, field="account", reason="NOT_CALLED")
 
 
 def _fetch(envelope: Envelope, channel_order_id: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from oms.domain.catalog import ChannelAccount
 from oms.domain.order import OrderStatus, WaitingFor
 from oms.stores.group_commit import MAX_UNANSWERED
 from tests.integration.company import balance, everything, held_by_orders
@@ -260,7 +261,13 @@ def opening_of(company: MainStreet) -> dict[tuple[str, str], int]:
     return {(row["sku"], row["location_id"]): row.get("on_hand", 0) for row in company.stage.rows("stock")}
 
 
+def is_called(company: MainStreet, account: str) -> None:
+    settings = ChannelAccount(currencies=("USD",), options={"shop": "main-street"})
+    company.stage.put("settings", settings, kind="channel_account", name=account)
+
+
 def test_a_message_that_tells_too_little_has_its_order_fetched(company: MainStreet) -> None:
+    is_called(company, "shopify#main-street-goods")
     company.play_all(("queue_intake", "edited_without_the_order"))
     assert company.stage.messages("poll") == [
         {"task": "fetch", "channel_account": "shopify#main-street-goods", "channel_order_ids": ["5710000100241"]}
@@ -278,7 +285,22 @@ def test_an_order_that_was_fetched_is_edited_as_its_channel_says(company: MainSt
     assert (order.review, order.events[-1].type) == (None, "PaymentChanged")
 
 
+def test_a_message_that_tells_too_little_waits_for_a_person_where_nobody_can_be_asked(company: MainStreet) -> None:
+    company.play_all(("queue_intake", "edited_without_the_order"))
+    (row,) = company.stage.rows("quarantine")
+    assert (row["reason"], row["field"]) == ("NOT_CALLED", "account")
+    assert company.stage.messages("poll") == []
+
+
+def test_of_two_states_of_one_second_the_later_message_holds_where_nobody_can_be_asked(company: MainStreet) -> None:
+    pending = mug_order(financial_status="pending")
+    assert hand_in(company, message(pending), message(mug_order(), 2, topic="orders/paid")) == []
+    assert company.stage.messages("poll") == []
+    assert company.stage.order("shopify-main-5001").holds == ()
+
+
 def test_two_states_of_one_second_are_settled_by_asking_the_channel(company: MainStreet) -> None:
+    is_called(company, "shopify#main")
     pending = mug_order(financial_status="pending")
     assert hand_in(company, message(mug_order()), message(pending, 2, topic="orders/updated")) == []
     (asked,) = company.stage.messages("poll")

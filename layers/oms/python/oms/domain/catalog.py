@@ -112,6 +112,11 @@ class ChannelAccount:
     tells: tuple[Notice, ...] = ()
     options: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def is_called(self) -> bool:
+        """Whether anything says how the channel is reached: one that only calls us is asked nothing."""
+        return bool(self.base_url or self.options or self.poll_seconds or self.reconcile_hours or self.tells)
+
 
 class BackorderRule(StrEnum):
     """What becomes of an order that is short of stock: it waits and ships together, ships what is there and waits

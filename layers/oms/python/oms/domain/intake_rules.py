@@ -258,13 +258,20 @@ class Age(StrEnum):
     NEWER = "NEWER"
 
 
-def judge_version(age: Age, *, same_content: bool, fetched: bool, can_fetch: bool) -> Version:
+def judge_version(
+    age: Age, *, same_content: bool, fetched: bool, can_fetch: bool, is_cancelled: bool = False
+) -> Version:
     """Whether a message counts. Channels tell whole seconds: of two edits within one, the channel is asked which holds.
 
-    What we asked the channel for (`fetched`) is its answer; a channel that can't be asked is believed.
+    What we asked the channel for (`fetched`) is its answer. A channel that can't be asked is believed, except that
+    nothing of the same second brings a cancelled order back: that may be the message which the cancel overtook.
     """
     if age is not Age.SAME:
         return Version.STALE if age is Age.OLDER else Version.COUNTS
     if same_content:
         return Version.UNCHANGED
-    return Version.REFETCH if can_fetch and not fetched else Version.COUNTS
+    if fetched:
+        return Version.COUNTS
+    if can_fetch:
+        return Version.REFETCH
+    return Version.STALE if is_cancelled else Version.COUNTS

@@ -15,7 +15,7 @@ from oms.domain.intake_questions import await_mapping
 from oms.domain.intake_rules import Age, Version, judge_version
 from oms.domain.intake_updates import calls_goods_otherwise, needs_goods, update
 from oms.domain.intake_wishes import Message, age_of, content_of, is_new_address, renewed
-from oms.domain.order import Order
+from oms.domain.order import Order, OrderStatus
 from oms.domain.requests import REQUEST_CONTENT, REQUEST_KEY, ApiRequest
 from oms.usecases.changing import change_once, change_until_settled, order_after
 from oms.usecases.channel_skus import ChannelSkus, OurSkus
@@ -220,7 +220,13 @@ class Intake:
             same = contact is None or not (
                 is_new_address(incoming.contact.ship_to, contact) or renewed(contact, incoming) != contact
             )
-        return judge_version(age, same_content=same, fetched=fetched, can_fetch=can_fetch and known)
+        return judge_version(
+            age,
+            same_content=same,
+            fetched=fetched,
+            can_fetch=can_fetch and known,
+            is_cancelled=known and order.status is OrderStatus.CANCELLED,
+        )
 
     def _bring_up_to_date(self, order: Order, told: IncomingOrder, context: Context) -> Order:
         content = content_of(told)

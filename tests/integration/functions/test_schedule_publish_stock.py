@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from oms.domain.catalog import ChannelAccount
 from tests.integration.bazaar import MAIN, Bazaar, bazaar, open_account
 from tests.integration.company import everything
 from tests.integration.samples import MainStreet
@@ -35,6 +36,8 @@ def run(company: MainStreet, case: str, seconds: int = 100) -> Any:
 def company(stage: Stage, shop: Bazaar) -> MainStreet:
     """Its mugs are sold at the bazaar as well, which was told of 100 of them."""
     made = MainStreet(stage)
+    silent = ChannelAccount(currencies=("USD",))  # the only seeded one that is told figures, of a shop that is not here
+    stage.put("settings", silent, kind="channel_account", name="woocommerce#main-street-crafts")
     listing = {"channel_account": MAIN, "channel_sku": "mug", "sku": "MUG-STONE-350", "change_version": 1}
     stage.put("listings", listing | {"published_version": 1, "last_published_quantity": 100})
     shop.stock["mug"] = 100

@@ -12,9 +12,10 @@ from tests.integration.stage import Stage, cases, template
 
 FUNCTION = "stream_open_lines"
 MUG, KIT, OUTLET = "availability#MUG-STONE-350", "availability#POUR-OVER-SET", "availability#OUTLET-MUG-350"
+AMAZON = "availability#MSG-MUG-350-SLATE"
 OWED = {
-    "lines_wait_for_a_location": [MUG, OUTLET, KIT],
-    "a_line_found_its_location": [MUG, OUTLET, KIT],
+    "lines_wait_for_a_location": [MUG, OUTLET, KIT, AMAZON],
+    "a_line_found_its_location": [MUG, OUTLET, KIT, AMAZON],
     "closed_lines_expired": [],
 }
 
@@ -42,7 +43,8 @@ def test_each_sample_owes_the_listings_of_its_skus_and_a_repeat_owes_nothing_mor
 def test_many_lines_of_one_sku_count_as_one_change(company: MainStreet) -> None:
     company.play(FUNCTION, "lines_wait_for_a_location")
     versions = {row["channel_sku"]: row.get("change_version", 0) for row in company.stage.rows("listings")}
-    assert versions == {"MUG-STONE-350": 1, "OUTLET-MUG-350": 1, "POUR-OVER-SET": 1, "DUTCH-OVEN-5": 0}
+    changed = {"MUG-STONE-350": 1, "OUTLET-MUG-350": 1, "POUR-OVER-SET": 1, "MSG-MUG-350-SLATE": 1}
+    assert versions == changed | {"DUTCH-OVEN-5": 0, "MSG-BOWL-16": 0, "LANTERN-STEEL": 0}
 
 
 def test_a_sku_that_could_not_be_noted_comes_again_with_all_after_it(company: MainStreet) -> None:

@@ -28,7 +28,8 @@ WOO_ORDER, BIG_ORDER = (
 def storefront(stage: Stage) -> Door:
     MainStreet(stage)
     for account in (WOO, BIG):
-        stage.put("settings", ChannelAccount(currencies=("USD",)), kind="channel_account", name=account)
+        settings = ChannelAccount(currencies=("USD",), base_url="https://shop.example")
+        stage.put("settings", settings, kind="channel_account", name=account)
     held = {f"channels/{account.replace('#', '/')}": [SECRET] for account in (WOO, BIG)}
     return open_door(stage, "webhook_storefront", "intake", held)
 

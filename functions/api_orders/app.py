@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.metrics import MetricUnit
 
-from oms import wiring
+from oms import wiring_orders
 from oms.channels.direct import incoming_order
 from oms.channels.direct_models import DirectOrder
 from oms.domain.errors import InvariantBroken
@@ -49,7 +49,7 @@ secrets = Secrets(client("secretsmanager"), environment("STAGE"))
 contacts = ContactsStore(dynamodb, prefix, hash_key=lambda: secrets.text("contacts/hash-key"))
 orders, settings = OrdersStore(dynamodb, prefix), SettingsStore(dynamodb, prefix)
 commit = GroupCommit(dynamodb, prefix, contacts)
-reservations, sourcing = ReservationsStore(dynamodb, prefix), wiring.sourcing()
+reservations, sourcing = ReservationsStore(dynamodb, prefix), wiring_orders.sourcing()
 routed = RoutingDecisionsStore(dynamodb, prefix)
 conversion = Conversion(reservations=reservations, sourcing=sourcing, decisions=routed)
 locations = LocationsStore(dynamodb, prefix)

@@ -6,7 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from oms import wiring
+from oms import wiring, wiring_orders
 from oms.domain.counted_rows import RowOutcome
 from oms.domain.requests import ApiRequest
 from oms.domain.reservations import Reservation
@@ -58,7 +58,7 @@ adjusting = Adjusting(documents=documents, products=products, locations=location
 reservations = Reservations(
     reservations=ReservationsStore(dynamodb, prefix),
     products=products,
-    sourcing=wiring.sourcing(),
+    sourcing=wiring_orders.sourcing(),
     commit=commit,
 )
 snapshots = Snapshots(

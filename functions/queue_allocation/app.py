@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from oms import wiring
+from oms import wiring_orders
 from oms.runtime.batches import BatchAnswer, failures
 from oms.runtime.clients import client
 from oms.runtime.clock import now
@@ -18,9 +18,9 @@ from oms.usecases.allocation import Allocation, AllocationRequest
 dynamodb, prefix = client("dynamodb"), table_prefix()
 allocation = Allocation(
     orders=OrdersStore(dynamodb, prefix),
-    sourcing=wiring.sourcing(),
+    sourcing=wiring_orders.sourcing(),
     commit=GroupCommit(dynamodb, prefix),
-    executions=wiring.executions(),
+    executions=wiring_orders.executions(),
     decisions=RoutingDecisionsStore(dynamodb, prefix),
 )
 

@@ -36,6 +36,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Asks for a comparison of each account that wants one and is not being compared; puts back what was mapped."""
     due = schedule.ask(RECONCILE, _is_compared, now())
     metrics.add_metric("AccountsNotCompared", MetricUnit.Count, len(due.troubled))
+    metrics.add_metric("ComparisonsBehindSeconds", MetricUnit.Seconds, due.behind_seconds)
     if due.troubled:
         told = {"failing": due.failing, "unreadable": due.unreadable, "not_asked": due.not_asked}
         logger.warning("accounts fail", extra=told)

@@ -6,7 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from oms import wiring
+from oms import wiring_orders
 from oms.runtime.clients import client
 from oms.runtime.clock import now
 from oms.runtime.functions import lambda_handler, logger, metrics, table_prefix
@@ -20,7 +20,7 @@ RESERVE_MILLISECONDS = 10_000
 dynamodb, prefix = client("dynamodb"), table_prefix()
 rerouting = Rerouting(
     orders=OrdersStore(dynamodb, prefix),
-    sourcing=wiring.sourcing(),
+    sourcing=wiring_orders.sourcing(),
     commit=GroupCommit(dynamodb, prefix),
     decisions=RoutingDecisionsStore(dynamodb, prefix),
 )

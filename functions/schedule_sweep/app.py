@@ -7,7 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from oms import wiring
+from oms import wiring_orders
 from oms.runtime.clients import client
 from oms.runtime.clock import now
 from oms.runtime.functions import environment, lambda_handler, logger, metrics, table_prefix
@@ -21,7 +21,7 @@ RESERVE_MILLISECONDS = 10_000
 
 dynamodb, prefix = client("dynamodb"), table_prefix()
 orders = OrdersStore(dynamodb, prefix)
-lifecycle = wiring.lifecycle()
+lifecycle = wiring_orders.lifecycle()
 sweep = Sweep(
     orders=orders,
     lifecycle=lifecycle,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from oms import wiring
+from oms import wiring_orders
 from oms.domain.errors import Retryable
 from oms.runtime.batches import BatchAnswer, Record, together
 from oms.runtime.clock import now
 from oms.runtime.functions import lambda_handler
 from oms.usecases.lifecycle import OrderSeen
 
-lifecycle = wiring.lifecycle()
+lifecycle = wiring_orders.lifecycle()
 
 
 @lambda_handler

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from oms import wiring
+from oms import wiring_orders
 from oms.domain.lifecycle import Wait
 from oms.runtime.clock import now
 from oms.runtime.functions import lambda_handler, logger
 
-lifecycle = wiring.lifecycle()
+lifecycle = wiring_orders.lifecycle()
 
 
 @lambda_handler

@@ -35,8 +35,8 @@ HANDED_TO_USE_CASES = (
     "oms.runtime.location_client",
     "oms.runtime.queues",
 )
-# What several functions put together in the same way: it knows everything, and nothing in the layer knows it.
-COMPOSITION_ROOT = "oms.wiring"
+# What several functions put together in the same way: they know everything, and nothing in the layer knows them.
+COMPOSITION_ROOTS = ("oms.wiring", "oms.wiring_orders")
 STANDARD_LIBRARY_ONLY = ("domain", "usecases")
 NOT_FOR = {
     "pydantic": ("stores",),
@@ -89,7 +89,7 @@ def violations(source: str, module: str) -> list[str]:
 def _is_forbidden(one: Import, module: str) -> bool:
     if module.startswith("functions."):
         return is_within(one.name, "functions") and not is_within(one.name, ".".join(module.split(".")[:2]))
-    if module == COMPOSITION_ROOT:
+    if module in COMPOSITION_ROOTS:
         return is_within(one.name, "functions")
     part = module.split(".")[1] if "." in module else ""
     top = one.name.split(".")[0]
@@ -119,6 +119,40 @@ def _module_name(path: Path) -> str:
 @pytest.mark.parametrize(("module", "path"), [pytest.param(*one, id=one[0]) for one in modules()])
 def test_a_module_imports_only_what_its_place_allows(module: str, path: Path) -> None:
     assert violations(path.read_text(), module) == []
+
+
+def loaded_by(module: str, seen: set[str]) -> set[str]:
+    """The modules of the layer that are loaded with this one, which is among them."""
+    path = (ROOT if module.startswith("functions.") else LAYER) / f"{module.replace('.', '/')}.py"
+    if module in seen or not path.is_file():
+        return seen
+    seen.add(module)
+    for one in imports_of(path.read_text(), module):
+        if not one.for_types:
+            loaded_by(one.name.rpartition(".")[0], seen)
+            loaded_by(one.name, seen)
+    return seen
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        "webhook_storefront",
+        "queue_intake",
+        "queue_poll",
+        "queue_channels",
+        "queue_projection",
+        "schedule_poll",
+        "schedule_reconcile",
+        "schedule_publish_stock",
+        "stream_deliveries",
+        "stream_open_lines",
+    ],
+)
+def test_a_function_that_talks_with_channels_starts_without_routing(function: str) -> None:
+    loaded = loaded_by(f"functions.{function}.app", set())
+    assert "oms.channels.registry" in loaded or "oms.domain.confirmations" in loaded
+    assert not {"oms.usecases.sourcing", "oms.domain.routing", "oms.usecases.lifecycle"} & loaded
 
 
 def test_every_part_of_the_package_has_its_rule() -> None:
@@ -155,7 +189,7 @@ TYPED = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    {}"
             id="use case knows a type of the runtime",
         ),
         pytest.param("oms.usecases.x", "from oms.runtime.queues import Queue", id="use case runs the runtime"),
-        pytest.param("oms.usecases.x", "from oms.wiring import executions", id="use case wires itself"),
+        pytest.param("oms.usecases.x", "from oms.wiring import publishing", id="use case wires itself"),
         pytest.param("oms.wiring", "from functions.a import app", id="the wiring imports a function"),
         pytest.param("oms.usecases.x", "import botocore.exceptions", id="use case imports botocore"),
         pytest.param("oms.usecases.x", "from oms.channels import shopify", id="use case imports a channel"),
@@ -192,6 +226,7 @@ def test_an_import_against_the_direction_is_refused(module: str, source: str) ->
             "oms.usecases.x", TYPED.format("from oms.runtime.queues import Queue"), id="use case knows a queue's type"
         ),
         pytest.param("oms.wiring", "from oms.stores import orders\nfrom oms.runtime import clients", id="wiring"),
+        pytest.param("oms.wiring_orders", "from oms.stores import orders", id="wiring of orders"),
         pytest.param("oms.stores.x", "import boto3\nfrom oms.domain.order import Order", id="store"),
         pytest.param("oms.connectors.x", f"import {HTTP_CLIENT}", id="connector uses the HTTP client"),
         pytest.param("oms.channels.x", "import pydantic", id="channel parses with pydantic"),

@@ -1,53 +1,36 @@
-"""How the parts are put together, where more than one function needs the same whole."""
+"""How the parts are put together, where more than one function needs the same whole.
+
+What needs routing stands in `wiring_orders`: who talks with channels starts faster without.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+
+from aws_lambda_powertools.metrics import MetricUnit
 
 from oms.channels import registry
 from oms.channels.accounts import ChannelAccounts
 from oms.domain.catalog import Notice
+from oms.domain.errors import Retryable
 from oms.runtime.clients import client
 from oms.runtime.clock import now
-from oms.runtime.executions import Executions
-from oms.runtime.functions import environment, table_prefix
+from oms.runtime.functions import environment, logger, metrics, table_prefix
 from oms.runtime.http import HttpClient
 from oms.runtime.queues import Queue
 from oms.runtime.secrets import Secrets
 from oms.stores.backorders import BackordersStore
-from oms.stores.capacity import CapacityStore
 from oms.stores.deliveries import DeliveriesStore
-from oms.stores.group_commit import GroupCommit
 from oms.stores.listings import ListingsStore
 from oms.stores.open_lines import OpenLinesStore
-from oms.stores.orders import OrdersStore
 from oms.stores.quarantine import QuarantineStore
 from oms.stores.rate_limits import RateLimits
 from oms.stores.reference_data import LocationsStore, ProductsStore, SettingsStore
 from oms.stores.stock import StockStore
-from oms.stores.waits import WaitsStore
 from oms.usecases.availability import Availabilities
-from oms.usecases.lifecycle import Lifecycle
 from oms.usecases.publishing import Publisher, Publishing
-from oms.usecases.sourcing import Sourcing
 from oms.usecases.unmapped import Unmapped
-
-
-def executions() -> Executions:
-    """The executions of the order lifecycle."""
-    return Executions(client("stepfunctions"), environment("ORDER_LIFECYCLE_ARN"))
-
-
-def sourcing() -> Sourcing:
-    """The stock, locations and settings that routing needs."""
-    dynamodb, prefix = client("dynamodb"), table_prefix()
-    return Sourcing(
-        stock=StockStore(dynamodb, prefix),
-        locations=LocationsStore(dynamodb, prefix),
-        settings=SettingsStore(dynamodb, prefix),
-        backorders=BackordersStore(dynamodb, prefix),
-        capacity=CapacityStore(dynamodb, prefix),
-    )
 
 
 def availabilities() -> Availabilities:
@@ -81,7 +64,23 @@ def channel_accounts(settings: SettingsStore, secrets: Secrets) -> ChannelAccoun
         http=HttpClient(allow_loopback=environment("STAGE") == "local"),
         limits=RateLimits(client("dynamodb"), table_prefix()),
         now=now,
+        keep_credential=partial(keep_credential, secrets),
     )
+
+
+def keep_credential(secrets: Secrets, channel: str, account: str, credential: str, used: str, given: str) -> None:
+    """A failure is told, not raised: the sign-in worked, and the credential that was used may work for a while yet."""
+    try:
+        kept = secrets.keep_credential("channels", channel, account, credential=credential, used=used, given=given)
+    except Retryable as error:
+        told = {"channel_account": f"{channel}#{account}", "credential": credential, "error": type(error).__name__}
+        logger.error("a changed credential is not kept", extra=told)
+        metrics.add_metric("CredentialsNotKept", MetricUnit.Count, 1)
+    else:
+        logger.info(
+            "a credential changed",
+            extra={"channel_account": f"{channel}#{account}", "credential": credential, "kept": kept},
+        )
 
 
 def publisher_of(settings: SettingsStore, accounts: ChannelAccounts) -> Callable[[str], Publisher | None]:
@@ -106,16 +105,4 @@ def unmapped() -> Unmapped:
         listings=ListingsStore(dynamodb, prefix),
         products=ProductsStore(dynamodb, prefix),
         intake_queue=Queue(client("sqs"), environment("INTAKE_QUEUE_URL")),
-    )
-
-
-def lifecycle() -> Lifecycle:
-    """For the functions that may notice that an order can go on: the state, the stream, the sweep."""
-    dynamodb, prefix = client("dynamodb"), table_prefix()
-    return Lifecycle(
-        orders=OrdersStore(dynamodb, prefix),
-        waits=WaitsStore(dynamodb, prefix),
-        commit=GroupCommit(dynamodb, prefix),
-        sourcing=sourcing(),
-        executions=executions(),
     )

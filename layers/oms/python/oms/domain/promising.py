@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oms.domain.events import EventType
 from oms.domain.order import Order
 from oms.domain.progress import Happening
-from oms.domain.routing import RoutingPlan
+
+if TYPE_CHECKING:  # intake tells of promises too, and starts faster without the search for a plan
+    from oms.domain.routing import RoutingPlan
 
 
 class PromiseCause(StrEnum):

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from oms.channels import envelopes
-from oms.domain.polling import PollStatus
+from oms.domain.polling import Poll, PollStatus
+from oms.stores.polls import PULLS
 from tests.integration.faults import CrashedError
 from tests.integration.market import ACCOUNT, NOON, SETTINGS, Readers, at, dying, open_market
 from tests.integration.stage import Stage
@@ -237,3 +238,23 @@ def test_an_account_that_is_no_longer_pulled_is_left_alone(readers: Readers) -> 
     assert readers.pull() == []
     assert readers.send({"task": "pull", "channel_account": "market#unknown"}) == []
     assert readers.market.pulls == []
+
+
+def test_a_cursor_far_in_the_future_is_no_cursor(readers: Readers) -> None:
+    """Typed by hand, or by a clock gone wrong: without this, nothing would be read until then, and nobody told."""
+    readers.market.orders = {"901": at(-30)}
+    readers.stage.put("settings", Poll(name=ACCOUNT, cursor=NOON + timedelta(days=365)), kind=PULLS, name=ACCOUNT)
+    readers.pull()
+    assert readers.queued() == ["901"]
+    row = readers.row()
+    assert (row.cursor, row.next_due_at) == (NOON, at(4.5))
+
+
+def test_a_cursor_of_a_worker_whose_clock_is_a_little_ahead_holds_nobody_up(readers: Readers) -> None:
+    readers.stage.put("settings", Poll(name=ACCOUNT, cursor=at(3)), kind=PULLS, name=ACCOUNT)
+    readers.pull()
+    assert (readers.row().cursor, readers.row().next_due_at) == (at(3), at(4.5))
+    readers.now = at(5)
+    readers.market.orders = {"901": at(2)}
+    readers.pull()
+    assert readers.queued() == ["901"]

@@ -6,7 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from oms.domain.errors import ChannelRefused, CredentialsRefused, InvalidMessage, NotFound, Throttled, Unavailable
+from oms.domain.errors import (
+    ChannelRefused,
+    CredentialsRefused,
+    InvalidMessage,
+    NotFound,
+    OutOfTime,
+    Throttled,
+    Unavailable,
+)
 from oms.domain.polling import PollStatus
 from tests.integration.market import ACCOUNT, NOON, SETTINGS, Readers, at, open_market
 from tests.integration.stage import Stage
@@ -172,3 +180,22 @@ def test_a_channel_that_answers_the_same_page_for_ever_is_left_alone_for_a_while
     readers.market.orders, readers.market.page_size = dict(FIVE), 0
     readers.pull()
     assert (readers.row().last_error, len(readers.market.pulls)) == ("Unavailable", 2)
+
+
+def test_an_invocation_whose_own_time_runs_out_is_followed_by_another_and_blames_nobody(readers: Readers) -> None:
+    readers.market.orders, readers.market.broken = dict(FIVE), [None, OutOfTime("ours")]
+    assert readers.pull() == []
+    row = readers.row()
+    assert (row.status, row.failures, row.last_error, row.lease_owner) == (PollStatus.OK, 0, "", "")
+    assert [one["task"] for one in readers.asked()] == ["pull"]
+    readers.pull()
+    assert [token for _, token in readers.market.pulls] == [None, "2", "2", "4"]
+    assert set(readers.queued()) == set(FIVE)
+
+
+def test_a_page_that_takes_longer_than_an_invocation_has_is_not_asked_for_without_a_pause(readers: Readers) -> None:
+    readers.market.orders, readers.market.broken = dict(FIVE), [OutOfTime("ours")]
+    assert readers.pull() == []
+    row = readers.row()
+    assert (row.status, row.failures, row.next_due_at) == (PollStatus.OK, 0, NOON + timedelta(seconds=30))
+    assert readers.asked() == []

@@ -52,7 +52,10 @@ def test_an_order_is_read_with_its_times_promises_and_person() -> None:
         phone="+1 614-555-0100",
     )
     assert read.contact.email == "k3jx9@marketplace.example"
-    assert read.contact.free_text == {"70112233445567": "Happy birthday, Grace!", "delivery": "Front desk, Ring twice"}
+    assert read.contact.free_text == {
+        "70112233445567": "gift wrap: Classic\nHappy birthday, Grace!",
+        "delivery": "Front desk, Ring twice",
+    }
 
 
 def test_its_money_adds_up_to_the_cent() -> None:
@@ -156,6 +159,47 @@ def test_where_the_tax_is_the_sum_decides(market: str, total: str, withheld: boo
     read = parsed(body)
     assert (read.totals.tax_minor, read.prices_include_tax) == (tax, included)
     assert totals_difference(read) == 0
+
+
+def test_goods_without_tax_beside_taxed_ones_do_not_hide_that_amazon_keeps_the_tax() -> None:
+    """A book and a mug: nobody collects tax on the book; that on the mug is not in the prices, nor the seller's."""
+    body = order(proceeds__grandTotal=usd("77.45"))
+    book = body["orderItems"][1]
+    del book["tax"]
+    book["proceeds"]["breakdowns"] = [one for one in book["proceeds"]["breakdowns"] if one["type"] != "TAX"]
+    read = parsed(body)
+    assert (read.totals.tax_minor, read.prices_include_tax, totals_difference(read)) == (0, False, 0)
+
+
+def test_an_address_without_its_street_is_none_to_ship_to() -> None:
+    """An app without the role for people's data is told city and postal code, and may route by them, no more."""
+    town = {"city": "Columbus", "stateOrRegion": "OH", "postalCode": "43004", "countryCode": "US"}
+    with pytest.raises(InvalidOrder, match="needs its address"):
+        parsed(order(recipient__deliveryAddress=town))
+    waiting = parsed(order(recipient__deliveryAddress=town, fulfillment__fulfillmentStatus="PENDING"))
+    assert waiting.contact.ship_to.postal_code == "43004"
+    assert parsed(order(recipient__deliveryAddress={**town, "addressLine2": "Mill Lane 12"})).contact.ship_to.address2
+
+
+def test_an_order_that_makes_good_another_one_names_it_and_costs_nothing() -> None:
+    body = order(associatedOrders=[{"orderId": "114-1-1", "associationType": "REPLACEMENT_ORIGINAL_ID"}], proceeds=None)
+    for item in body["orderItems"]:
+        del item["proceeds"], item["product"]["price"]
+    read = parsed(body)
+    assert read.external_ids == {"marketplace_id": "ATVPDKIKX0DER", "replaces": "114-1-1"}
+    assert (read.totals.total_minor, read.payment_status, totals_difference(read)) == (0, "PAID", 0)
+
+
+def test_what_a_business_orders_by_what_customs_want_and_what_is_made_to_order_stays_with_the_persons_data() -> None:
+    body = order(buyer__buyerPurchaseOrderNumber="PO 7, Ada")
+    first = body["orderItems"][0]
+    first["product"]["customization"] = {"customizedUrl": "https://custom.example/1"}
+    for item in body["orderItems"]:
+        item["fulfillment"]["shipping"] = {"internationalShipping": {"iossNumber": "IM4420000000"}}
+    read = parsed(body)
+    assert read.contact.free_text["purchase_order"] == "PO 7, Ada"
+    assert read.contact.free_text["customs"] == "IOSS IM4420000000"
+    assert read.contact.free_text[first["orderItemId"]] == "customization: https://custom.example/1"
 
 
 def test_a_pending_order_has_no_prices_and_goes_to_the_country_of_its_marketplace() -> None:

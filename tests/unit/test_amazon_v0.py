@@ -127,6 +127,22 @@ def test_a_notification_names_an_order_as_amazon_does(name: Any) -> None:
     assert caught.value.field == "Payload.OrderChangeNotification.AmazonOrderId"
 
 
+def test_the_wishes_for_goods_and_parcel_are_read_in_v0_too() -> None:
+    read = parsed_v0(
+        order__BuyerInfo={"PurchaseOrderNumber": "PO 7"},
+        items__0__IossNumber="IM4420000000",
+        items__0__BuyerInfo={"GiftWrapLevel": "Classic", "BuyerCustomizedInfo": {"CustomizedURL": "https://c.example"}},
+        order__OrderTotal=None,
+        order__ReplacedOrderId="114-1-1",
+    )
+    assert read.external_ids["replaces"] == "114-1-1"
+    assert read.contact.free_text == {
+        "60112233445566": "gift wrap: Classic\ncustomization: https://c.example",
+        "purchase_order": "PO 7",
+        "customs": "IOSS IM4420000000",
+    }
+
+
 def test_the_address_of_v0_may_come_by_itself() -> None:
     address = {"ShippingAddress": sample("order_v0")["order"]["ShippingAddress"]}
     wish = {"DeliveryPreferences": {"DropOffLocation": "Porch"}}

@@ -199,6 +199,14 @@ def test_a_gift_card_is_not_shipped_and_its_message_stays_with_the_persons_data(
     assert order.contact.free_text["10002"] == "Enjoy"
 
 
+def test_the_number_under_which_ebay_has_collected_the_tax_is_there_for_customs() -> None:
+    body = order_json()
+    for line in body["lineItems"]:
+        tax = {"taxType": "VAT", "ebayReference": {"name": "IOSS", "value": "IM2760000742"}}
+        line["ebayCollectAndRemitTaxes"] = [tax]
+    assert parsed(body).contact.free_text["customs"] == "IOSS IM2760000742"
+
+
 def test_what_goes_abroad_through_ebay_goes_to_its_hub_with_the_reference_above_the_street() -> None:
     body = order_json()
     way = way_of(body)

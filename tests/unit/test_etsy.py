@@ -58,6 +58,7 @@ def test_a_receipt_is_read_whole() -> None:
     assert (order.customer_id, order.contact.email) == ("88001", "ada@example.com")
     assert order.contact.free_text == {
         "note": "Please hurry",
+        "gift": "it is a gift",
         "gift_message": "Happy birthday",
         "4400000001": "Personalization: For Bob",
     }

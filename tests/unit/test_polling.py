@@ -138,6 +138,14 @@ def test_an_account_is_behind_by_what_it_should_have_been_read_since() -> None:
     assert behind_seconds(Poll(name="a"), ACCOUNT, NOON) == behind_seconds(None, ACCOUNT, NOON) == 0
 
 
+@pytest.mark.parametrize(("minutes", "behind"), [(10, 0), (70, 0), (80, 600), (24 * 60, 24 * 3600 - 70 * 60)])
+def test_a_comparison_is_behind_by_what_it_should_have_been_made_anew_since(minutes: int, behind: float) -> None:
+    """Whether it is over, or goes on a page an hour because pulls use up what the channel allows."""
+    made = Comparison(since=at(-999_999), until=at(-60 * minutes))
+    poll = Poll(name="a", cursor=at(-60 * minutes), comparison=made)
+    assert behind_seconds(poll, ACCOUNT, NOON) == behind
+
+
 @given(
     gaps=st.lists(st.integers(1, 12), min_size=2, max_size=6),
     late=st.integers(0, 500),

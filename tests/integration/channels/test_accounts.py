@@ -12,7 +12,7 @@ import pytest
 from oms import wiring
 from oms.channels.accounts import ChannelAccounts
 from oms.domain.catalog import ChannelAccount
-from oms.domain.errors import CredentialsRefused, NotSupported, Unavailable
+from oms.domain.errors import CredentialsRefused, NotSupported, OutOfTime
 from oms.runtime import clients
 from oms.runtime.http import HttpClient
 from oms.runtime.secrets import Secrets
@@ -23,6 +23,8 @@ from tests.scripted_server import OpenLimits
 
 SETTINGS = {("shopify", "main"): ChannelAccount(base_url="https://a.example")}
 
+KEPT: list[tuple[str, ...]] = []
+
 
 def accounts(settings: dict[tuple[str, str], ChannelAccount], clock: list[float]) -> ChannelAccounts:
     return ChannelAccounts(
@@ -31,6 +33,7 @@ def accounts(settings: dict[tuple[str, str], ChannelAccount], clock: list[float]
         http=HttpClient(),
         limits=OpenLimits(),
         now=lambda: datetime(2026, 11, 23, tzinfo=UTC),
+        keep_credential=lambda *told: KEPT.append(told),
         clock=lambda: clock[0],
     )
 
@@ -39,6 +42,12 @@ def test_an_account_is_opened_once_and_keeps_its_tokens() -> None:
     made = accounts(dict(SETTINGS), [0.0])
     assert made.api("shopify#main") is made.api("shopify#main")
     assert made.api("shopify#main").credentials == {"key": "shopify/main/False"}
+
+
+def test_a_credential_that_changed_is_kept_under_the_accounts_own_name() -> None:
+    KEPT.clear()
+    accounts(dict(SETTINGS), [0.0]).api("shopify#main").keep_credential("refresh_token", "old", "new")
+    assert KEPT == [("shopify", "main", "refresh_token", "old", "new")]
 
 
 def test_an_account_whose_settings_changed_is_opened_anew() -> None:
@@ -68,7 +77,7 @@ def test_all_accounts_are_closed_when_the_invocation_must_end() -> None:
     made.end_within(30)
     assert made.api("shopify#main").ends_at == 130
     clock[0] = 131
-    with pytest.raises(Unavailable):
+    with pytest.raises(OutOfTime):
         made.api("shopify#main").http.request("GET", "https://a.example", within_seconds=-1)
     made.end_within(30)
     assert made.api("shopify#main").ends_at == 161
@@ -83,3 +92,17 @@ def test_a_workers_accounts_read_their_settings_and_their_secret(stage: Stage, m
     assert made.api("market#main").credentials == {"key": "k1", "number": "7"}
     assert made.can("market#main", "pull")
     assert made.constant("market#main", "LAG_SECONDS", 3) == 3
+
+
+def test_a_workers_accounts_keep_what_changed_in_their_secret(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_market(stage, monkeypatch)
+    manager = clients.client("secretsmanager")
+    held = {"signing_secrets": ["s"], "credentials": {"refresh_token": "old", "number": 7}}
+    name = manager.create_secret(Name="oms/test/channels/market/main", SecretString=json.dumps(held))["Name"]
+    made = wiring.channel_accounts(SettingsStore(clients.client("dynamodb"), PREFIX), Secrets(manager, "test"))
+    made.api("market#main").keep_credential("refresh_token", "old", "new")
+    assert json.loads(manager.get_secret_value(SecretId=name)["SecretString"]) == {
+        "signing_secrets": ["s"],
+        "credentials": {"refresh_token": "new", "number": 7},
+    }
+    assert made.api("market#main").credentials == {"refresh_token": "new", "number": "7"}

@@ -228,4 +228,4 @@ def test_one_order_is_fetched_whole() -> None:
 def test_an_order_that_is_not_there_is_not_found() -> None:
     with amazon_with({}) as (server, api), pytest.raises(NotFound):
         amazon.fetch(api, "114-0000000-0000000")
-    assert not server.of(SEARCH_V0)
+    assert len(server.of(SEARCH_V0)) == 1

@@ -21,7 +21,7 @@ from tests.integration.channels.amazon_account import (
     limits_of,
     refusal,
 )
-from tests.scripted_server import NOON, Asked, Reply, ScriptedServer
+from tests.scripted_server import NOON, Asked, Reply, ScriptedServer, in_order
 from tests.unit.amazon_bodies import changed, order
 
 ORDER_ID = "114-5550001-2220001"
@@ -170,15 +170,66 @@ def test_a_parcel_that_could_not_be_told_is_told_later(reply: Reply, error: type
 
 # cancelled orders
 
+CANCELLED = f"{ORDER}/cancellation"
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        ("NO_STOCK", "NO_INVENTORY"),
+        ("BUYER_REQUEST", "BUYER_CANCELLED"),
+        ("UNDELIVERABLE", "SHIPPING_ADDRESS_UNDELIVERABLE"),
+        ("something else", "NO_INVENTORY"),
+    ],
+)
+def test_a_cancelled_order_is_told_at_once_with_one_of_amazons_codes(reason: str, code: str) -> None:
+    with amazon_with(feeds(**{CANCELLED: Reply(204)})) as (server, api):
+        amazon.confirm_cancellation(api, cancellation(reason=reason))
+    assert [(one.method, one.json) for one in server.of(CANCELLED)] == [("PUT", {"cancelReasonCode": code})]
+    assert not server.of("/feeds")
+
+
+def test_a_reason_that_only_the_feed_knows_is_told_by_the_feed() -> None:
+    with amazon_with(feeds(**{CANCELLED: Reply(204)})) as (server, api):
+        amazon.confirm_cancellation(api, cancellation(reason="FRAUD"))
+    assert (len(server.of(CANCELLED)), len(server.of(FEEDS))) == (0, 1)
+
+
+@pytest.mark.parametrize("not_offered", [Reply(404), FORBIDDEN])
+def test_an_account_that_may_not_cancel_at_once_cancels_by_a_feed(not_offered: Reply) -> None:
+    with amazon_with(feeds(**{CANCELLED: not_offered})) as (server, api):
+        amazon.confirm_cancellation(api, cancellation())
+    assert len(server.of(FEEDS)) == 1
+
+
+def test_a_cancellation_that_amazon_refuses_is_a_persons_work_unless_it_has_it_already() -> None:
+    refused = Reply(400, {"errors": [{"code": "InvalidInput"}]})
+    with amazon_with(feeds(**{CANCELLED: refused})) as (server, api), pytest.raises(ChannelRefused) as caught:
+        amazon.confirm_cancellation(api, cancellation())
+    assert (caught.value.codes, server.of("/feeds")) == (("InvalidInput",), [])
+    gone = in_order(order_reply(), order_reply(**{"fulfillment.fulfillmentStatus": "CANCELLED"}))
+    with amazon_with(feeds(**{CANCELLED: refused, ORDER: gone})) as (server, api):
+        amazon.confirm_cancellation(api, cancellation())
+    assert not server.of("/feeds")
+
+
+def test_an_account_that_was_told_to_keep_to_the_old_api_cancels_by_a_feed() -> None:
+    old = Reply(200, {"payload": {"OrderStatus": "Unshipped", "MarketplaceId": "A2EUQ1WTGCTBG2"}})
+    routes = feeds(**{CANCELLED: Reply(204), f"{SEARCH_V0}/{ORDER_ID}": old})
+    with amazon_with(routes, orders_api="v0") as (server, api):
+        amazon.confirm_cancellation(api, cancellation())
+    assert (len(server.of(CANCELLED)), len(server.of(FEEDS))) == (0, 1)
+
 
 def feeds(**changes: Any) -> dict[str, Any]:
-    """Routes of an Amazon that takes a feed's document under `/upload` of the server it is at."""
+    """Routes of an Amazon that takes a feed's document under `/upload` of the server it is at, and offers this account
+    no other way to cancel."""
 
     def place(asked: Asked) -> Reply:
         return Reply(201, {"feedDocumentId": "doc-1", "url": f"http://{asked.headers['host']}/upload?signed=1"})
 
     made = {DOCUMENTS: place, "/upload": Reply(200), FEEDS: Reply(202, {"feedId": "7"}), ORDER: order_reply()}
-    return {**made, **changes}
+    return {**made, CANCELLED: Reply(404), **changes}
 
 
 @pytest.mark.parametrize(
@@ -273,7 +324,7 @@ def test_amazons_description_accepts_our_parcels() -> None:
 
 
 def test_amazons_description_accepts_our_feeds() -> None:
-    routes = {SEARCH: order_reply(), "/storage": Reply(200)}
+    routes = {SEARCH: order_reply(), "/storage": Reply(200), CANCELLED: Reply(404)}
     with (
         amazon_described("feeds_2021-06-30.json", seller_id="A1SELLER") as api,
         ScriptedServer(routes) as other,
@@ -282,13 +333,13 @@ def test_amazons_description_accepts_our_feeds() -> None:
 
         def routed(method: str, url: str, **sent: Any) -> Any:
             """Orders are in another description, and documents go to Amazon's storage, which has none."""
-            if method == "PUT":
-                url = f"{other.url}/storage"
-            elif url.startswith(f"{described_at}/orders"):
+            if url.startswith(f"{described_at}/orders"):
                 url = url.replace(described_at, other.url)
+            elif method == "PUT":
+                url = f"{other.url}/storage"
             return request(method, url, **sent)
 
         api.http.request = routed  # type: ignore[method-assign]
         amazon.confirm_cancellation(api, cancellation())
         assert limits_of(api).taken[-2:] == ["amazon#main#feed-document", "amazon#main#feed"]
-    assert [one.method for one in other.asked] == ["GET", "PUT"]
+    assert [one.method for one in other.asked] == ["GET", "PUT", "PUT"]

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from oms.channels import amazon, amazon_pull
-from oms.domain.errors import ChannelRefused, CredentialsRefused, NotSupported, Throttled, Unavailable
+from oms.domain.errors import (
+    ChannelRefused,
+    CredentialsRefused,
+    InvalidOrder,
+    NotFound,
+    NotSupported,
+    Throttled,
+    Unavailable,
+)
 from oms.domain.intake import totals_difference
 from tests.integration.channels.amazon_account import (
     FORBIDDEN,
@@ -22,6 +30,7 @@ from tests.integration.channels.amazon_account import (
     amazon_with,
     items_v0,
     order_v0,
+    page,
     page_v0,
     parsed,
     refusal,
@@ -53,6 +62,52 @@ def test_a_pull_goes_on_with_v0_where_amazon_offers_nothing_newer(reply: Reply) 
     }
     assert asked[1] == {**asked[0], "NextToken": "n2"}
     assert second.next_token is None
+
+
+def test_an_account_that_has_only_v0_wastes_no_more_than_a_search_and_its_repeat_in_an_hour() -> None:
+    """One in three minutes is allowed: refused twice by each pull, none would be left and no pull would get further."""
+    clock = [1000.0]
+    routes = {SEARCH: FORBIDDEN, SEARCH_V0: page_v0(), **routes_v0()}
+    with amazon_with(routes) as (server, api):
+        api.clock = lambda: clock[0]
+        for _ in range(3):
+            amazon.pull(api, WINDOW, None)
+            amazon.fetch(api, ORDER_ID)
+        assert (len(server.of(SEARCH)), len(server.of(SEARCH_V0)), len(server.of(RESTRICTED))) == (2, 3 + 6, 1)
+        clock[0] += amazon_pull.V0_ONLY_SECONDS
+        amazon.pull(api, WINDOW, None)
+        assert len(server.of(SEARCH)) == 4
+
+
+def test_single_orders_of_an_account_that_has_only_v0_are_not_asked_for_twice_each() -> None:
+    with amazon_with({SEARCH: FORBIDDEN, **routes_v0()}) as (server, api):
+        for _ in range(3):
+            amazon.fetch(api, ORDER_ID)
+        assert len(server.of(SEARCH)) == 2
+
+
+def test_an_order_is_looked_for_in_v0_before_it_counts_as_gone() -> None:
+    """Where Amazon has no newer version yet, all of its addresses are not found: pulled by one worker from v0, fetched
+    by another, an order would be lost."""
+    with amazon_with(routes_v0()) as (server, api):
+        assert amazon.fetch(api, ORDER_ID).channel_order_id == ORDER_ID
+        assert amazon_pull.state(api, ORDER_ID).status == "UNSHIPPED"
+        amazon.fetch(api, ORDER_ID)
+        assert len(server.of(SEARCH)) == 3
+
+
+@pytest.mark.parametrize("reply", [refusal(404, "NotFound"), FORBIDDEN, Reply(410)])
+def test_an_order_that_neither_version_has_is_gone(reply: Reply) -> None:
+    with amazon_with({ORDER_V0: reply}) as (_, api), pytest.raises(NotFound):
+        amazon.fetch(api, ORDER_ID)
+
+
+def test_an_account_that_v0_refuses_too_goes_on_asking_for_the_newer_version() -> None:
+    listed = in_order(FORBIDDEN, FORBIDDEN, page())
+    with amazon_with({SEARCH: listed, SEARCH_V0: Reply(410)}) as (_, api):
+        with pytest.raises(ChannelRefused):
+            amazon.pull(api, WINDOW, None)
+        assert amazon.pull(api, WINDOW, None).orders == ()
 
 
 @pytest.mark.parametrize("reply", [refusal(400, "InvalidInput"), Reply(500), Reply(429)])
@@ -125,6 +180,21 @@ def test_an_address_that_did_not_come_along_is_asked_for_once_there_is_one(statu
     assert len(server.of(f"{ORDER_V0}/address")) == asked
     assert read.contact.ship_to.city == ("Austin" if asked else "")
     assert read.contact.ship_to.country == "US"
+
+
+def test_an_order_that_is_there_without_its_address_is_not_taken_for_one_that_is_gone() -> None:
+    """A person sees that it can't be shipped. As gone it would only be counted, and never become an order."""
+    routes = {**routes_v0(ShippingAddress=None), f"{ORDER_V0}/address": refusal(404, "NotFound")}
+    with amazon_with(routes, orders_api="v0") as (_, api):
+        pulled = amazon.fetch(api, ORDER_ID)
+    with pytest.raises(InvalidOrder, match="needs its address"):
+        parsed(pulled)
+
+
+def test_an_order_whose_items_are_not_there_yet_is_asked_for_again() -> None:
+    routes = {**routes_v0(), f"{ORDER_V0}/orderItems": refusal(404, "NotFound")}
+    with amazon_with(routes, orders_api="v0") as (_, api), pytest.raises(Unavailable):
+        amazon.fetch(api, ORDER_ID)
 
 
 def test_a_restricted_token_that_expired_is_renewed() -> None:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from oms.channels.client import SILENCE_SECONDS, SLOW_SECONDS, ChannelApi, Limit
-from oms.domain.errors import Throttled, Unavailable
+from oms.channels.client import LONGEST_GUESS_SECONDS, SILENCE_SECONDS, SLOW_SECONDS, ChannelApi, Limit
+from oms.domain.errors import OutOfTime, Throttled, Unavailable
 from oms.runtime.http import MAX_ANSWER_BYTES, AnswerTooLarge, HttpAnswer
-from tests.scripted_server import Asked, OpenLimits, Reply, ScriptedServer, account_api
+from tests.scripted_server import Asked, OpenLimits, Reply, ScriptedServer, account_api, in_order
 
 ORDERS = Limit("orders", per_second=2, burst=10, reset_header="X-Reset-Ms")
 
@@ -70,6 +70,23 @@ def test_a_channel_that_lets_us_wait_for_nothing_keeps_no_other_worker_waiting(
         assert limits_of(api).closed == pytest.approx(closed)
 
 
+def test_a_channel_that_refuses_again_and_again_and_says_nothing_is_asked_ever_less_often() -> None:
+    """A day's calls are used up, perhaps: to go on asking each second would help nobody."""
+    pauses = []
+    answers = in_order(*[Reply(429)] * 13, Reply(200), Reply(429))
+    with ScriptedServer({"/orders": answers}) as server:
+        api = api_of(server)
+        for number in range(15):
+            if number == 13:
+                get(api)
+                continue
+            with pytest.raises(Throttled) as told:
+                get(api)
+            pauses.append(told.value.retry_after_seconds)
+    assert pauses[:4] == [0.5, 1, 2, 4]
+    assert pauses[11:] == [LONGEST_GUESS_SECONDS, LONGEST_GUESS_SECONDS, 0.5]
+
+
 def test_a_channel_that_was_given_too_little_time_is_not_blamed_for_it() -> None:
     clock = [0.0]
 
@@ -80,7 +97,7 @@ def test_a_channel_that_was_given_too_little_time_is_not_blamed_for_it() -> None
     with ScriptedServer({"/orders": hang}) as server:
         api = api_of(server)
         api.clock, api.ends_at = (lambda: clock[0]), 50.0
-        with pytest.raises(Unavailable):
+        with pytest.raises(OutOfTime):
             get(api)
         assert limits_of(api).closed == {}
 

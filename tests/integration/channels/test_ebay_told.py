@@ -113,6 +113,17 @@ def test_lines_that_a_known_parcel_got_later_are_told_once() -> None:
     assert [one["lineItems"][0]["lineItemId"] for one in parcels.told] == ["10001", "10002"]
 
 
+def test_a_second_box_of_the_same_line_under_the_same_number_is_told_once() -> None:
+    parcels = Parcels(lists=True)
+    first = shipment(lines=of("10001", 1))
+    second = shipment(lines=of("10001", 2), told_before=of("10001", 1))
+    with ScriptedServer({TOKEN_PATH: TOKEN, PARCELS_PATH: parcels}) as server:
+        api = account(server)
+        for notice in (first, first, second, second):
+            ebay.confirm_shipment(api, notice)
+    assert [one["lineItems"] for one in parcels.told] == [[{"lineItemId": "10001", "quantity": 1}]] * 2
+
+
 def test_the_rest_of_a_line_is_told_in_its_own_parcel() -> None:
     parcels = Parcels("1111")
     with ScriptedServer({TOKEN_PATH: TOKEN, PARCELS_PATH: parcels}) as server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -56,6 +57,20 @@ def test_an_account_that_can_not_be_compared_is_told_of(readers: Readers) -> Non
         readers.reconcile()
         readers.now = readers.row("reconciliation").next_due_at
     assert ask(readers)["failing"] == [ACCOUNT]
+
+
+def test_a_comparison_that_never_gets_to_its_end_is_told_of(
+    readers: Readers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The channel's limit leaves it a page an hour: nothing fails, and nothing is proved."""
+    readers.market.orders = {f"90{number}": at(-60 + number) for number in range(6)}
+    readers.market.pages_until_slow = 1
+    readers.reconcile()
+    readers.now = at(9 * 60)
+    capsys.readouterr()
+    assert ask(readers)["failing"] == []
+    (line,) = [json.loads(one) for one in capsys.readouterr().out.splitlines() if "ComparisonsBehindSeconds" in one]
+    assert line["ComparisonsBehindSeconds"] == [8 * 3600]
 
 
 def test_an_order_that_waited_for_a_mapping_is_put_back_once_there_is_one(readers: Readers) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from oms.channels import registry
@@ -27,6 +28,7 @@ class ChannelAccounts:
     """Every account of every channel. Make one per worker.
 
     `settings_of` and `credentials_of` are asked by channel and account; the latter also whether to read anew.
+    `keep_credential` is told channel and account, then what `KeepCredential` is told.
     """
 
     settings_of: Callable[[str, str], ChannelAccount | None]
@@ -34,6 +36,7 @@ class ChannelAccounts:
     http: HttpClient
     limits: Limits
     now: Callable[[], datetime]
+    keep_credential: Callable[[str, str, str, str, str], None]
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     _ends_at: float = math.inf
@@ -83,6 +86,7 @@ class ChannelAccounts:
             limits=self.limits,
             read_credentials=lambda anew: self.credentials_of(channel, account, anew),
             now=self.now,
+            keep_credential=partial(self.keep_credential, channel, account),
             clock=self.clock,
             sleep=self.sleep,
         )

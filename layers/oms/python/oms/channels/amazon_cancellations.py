@@ -1,21 +1,23 @@
-"""Telling Amazon that an order will not ship: a feed of order acknowledgements.
+"""Telling Amazon that an order will not ship: `cancelOrder` of Orders 2026-01-01, or a feed of order acknowledgements.
 
-The feed ("Order Feed Type Values", POST_ORDER_ACKNOWLEDGEMENT_DATA) cancels whole orders only, of which nothing was
-shipped: on any other it would give all the money back. Amazon works on it minutes later; that the order is cancelled,
-the next pull tells. The document goes to an address that Amazon names for it ("Feeds API v2021-06-30").
+Both cancel whole orders only, of which nothing was shipped; of any other the feed ("Order Feed Type Values",
+POST_ORDER_ACKNOWLEDGEMENT_DATA) would give all the money back. It is for accounts that are not offered cancelOrder, and
+for reasons that has no code for: Amazon works on it minutes later, and only the next pull tells what came of it. Its
+document goes to an address that Amazon names ("Feeds API v2021-06-30").
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 from xml.sax.saxutils import escape
 
 from oms.channels.amazon_orders import CANCELLED, PENDING
-from oms.channels.amazon_pull import state
+from oms.channels.amazon_pull import CURRENT, V0, state
 from oms.channels.amazon_signin import RATE_HEADER, call, required_marketplaces, seller_id
 from oms.channels.client import ChannelApi, Limit, decimal_json
-from oms.domain.errors import NotSupported, Unavailable
+from oms.domain.errors import ChannelRefused, CredentialsRefused, NotFound, NotSupported, Unavailable
 
 if TYPE_CHECKING:
     from oms.domain.channel_messages import CancellationNotice, NoticeLine
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 FEED_TYPE = "POST_ORDER_ACKNOWLEDGEMENT_DATA"
 CONTENT_TYPE = "text/xml; charset=UTF-8"
 DOCUMENT = Limit("feed-document", per_second=0.5, burst=15, rate_header=RATE_HEADER)
+CANCEL = Limit("cancel-order", per_second=1, burst=5, rate_header=RATE_HEADER)
 FEED = Limit("feed", per_second=0.0083, burst=15, rate_header=RATE_HEADER)
 UPLOAD_SECONDS = 20.0
 
@@ -38,6 +41,14 @@ REASONS = {
 }
 """Amazon's words for our reasons; any other is NoInventory, which does not put the units up for sale again."""
 
+CODES = {
+    "NoInventory": "NO_INVENTORY",
+    "BuyerCanceled": "BUYER_CANCELLED",
+    "ShippingAddressUndeliverable": "SHIPPING_ADDRESS_UNDELIVERABLE",
+    "PricingError": "PRICING_ERROR",
+}
+"""The feed's words as cancelOrder has them."""
+
 NOTHING_SHIPPED = PENDING | {"UNSHIPPED"}
 
 
@@ -48,20 +59,47 @@ def confirm_cancellation(api: ChannelApi, notice: CancellationNotice) -> None:
     """
     if not notice.whole:
         raise NotSupported("Amazon cancels no part of an order: adjust it in Seller Central, Manage Orders")
-    seller, now = seller_id(api), state(api, notice.channel_order_id)
+    now = state(api, notice.channel_order_id)
     if now.status == CANCELLED:
         return
     if now.status not in NOTHING_SHIPPED:
         raise NotSupported("Amazon would refund all of an order that was shipped in part: adjust it in Seller Central")
-    markets = [now.marketplace_id] if now.marketplace_id else list(required_marketplaces(api))
+    if not _cancel_at_once(api, notice):
+        _feed(api, notice, now.marketplace_id)
+
+
+def _cancel_at_once(api: ChannelApi, notice: CancellationNotice) -> bool:
+    """By cancelOrder ("cancelOrder", Orders API v2026-01-01); False where it has no code for the reason, or is not
+    offered to the account. Raises ChannelRefused unless the order is cancelled by now."""
+    code = CODES.get(_word(notice.reason))
+    if code is None or api.option("orders_api", CURRENT) == V0:
+        return False
+    path = f"/orders/2026-01-01/orders/{quote(notice.channel_order_id, safe='')}/cancellation"
+    try:
+        call(api, "PUT", path, CANCEL, body={"cancelReasonCode": code})
+    except (NotFound, CredentialsRefused):
+        return False
+    except ChannelRefused:
+        if state(api, notice.channel_order_id).status != CANCELLED:
+            raise
+    return True
+
+
+def _feed(api: ChannelApi, notice: CancellationNotice, marketplace_id: str) -> None:
+    seller = seller_id(api)
+    markets = [marketplace_id] if marketplace_id else list(required_marketplaces(api))
     document = _upload(api, acknowledgement(seller, notice.channel_order_id, notice.reason, notice.lines))
     body = {"feedType": FEED_TYPE, "marketplaceIds": markets, "inputFeedDocumentId": document}
     call(api, "POST", "/feeds/2021-06-30/feeds", FEED, body=body)
 
 
+def _word(reason: str) -> str:
+    return REASONS.get(reason.upper(), "NoInventory")
+
+
 def acknowledgement(seller: str, channel_order_id: str, reason: str, lines: Sequence[NoticeLine]) -> bytes:
     """The document that cancels the order, saying why for each of its lines."""
-    why = REASONS.get(reason.upper(), "NoInventory")
+    why = _word(reason)
     items = "".join(
         f"<Item><AmazonOrderItemCode>{escape(line.line_id)}</AmazonOrderItemCode>"
         f"<CancelReason>{why}</CancelReason></Item>"

@@ -66,6 +66,12 @@ class Price(Model):
     unit_price: Money | None = Field(default=None, alias="unitPrice")
 
 
+class Customization(Model):
+    """What the buyer had made of it, behind an address (Amazon Custom)."""
+
+    url: Text = Field(default="", alias="customizedUrl")
+
+
 class Product(Model):
     """What was sold."""
 
@@ -73,6 +79,7 @@ class Product(Model):
     title: Text = ""
     sku: Name = Field(default="", alias="sellerSku")
     price: Price | None = None
+    customization: Customization | None = None
 
 
 class CancellationRequest(Model):
@@ -99,6 +106,7 @@ class GiftOption(Model):
     """How a line is to be wrapped, and what the card says."""
 
     message: Text = Field(default="", alias="giftMessage")
+    wrapping: Text = Field(default="", alias="giftWrapLevel")
 
 
 class Packing(Model):
@@ -107,12 +115,25 @@ class Packing(Model):
     gift: GiftOption | None = Field(default=None, alias="giftOption")
 
 
+class International(Model):
+    """What customs must be told: under which number Amazon has collected the value added tax."""
+
+    ioss: Name = Field(default="", alias="iossNumber")
+
+
+class ItemShipping(Model):
+    """How a line is to be shipped."""
+
+    international: International | None = Field(default=None, alias="internationalShipping")
+
+
 class ItemFulfillment(Model):
     """How far a line is."""
 
     fulfilled: Quantity | None = Field(default=None, alias="quantityFulfilled")
     unfulfilled: Quantity | None = Field(default=None, alias="quantityUnfulfilled")
     packing: Packing | None = None
+    shipping: ItemShipping | None = None
 
 
 class TaxCollection(Model):
@@ -168,6 +189,7 @@ class Buyer(Model):
 
     name: Name = Field(default="", alias="buyerName")
     email: Name = Field(default="", alias="buyerEmail")
+    purchase_order: Text = Field(default="", alias="buyerPurchaseOrderNumber")
 
 
 class DeliveryAddress(Model):
@@ -211,6 +233,12 @@ class Payment(Model):
     executions: Annotated[list[PaymentExecution], OrNothing] = Field(default=[], alias="paymentExecutions")
 
 
+class AssociatedOrder(Model):
+    """The order that this one replaces, or is an exchange for."""
+
+    order_id: Name = Field(default="", alias="orderId")
+
+
 class Order(Model):
     """The whole order, as of `lastUpdatedTime`."""
 
@@ -218,6 +246,7 @@ class Order(Model):
     placed_at: Time = Field(alias="createdTime")
     updated_at: Time = Field(alias="lastUpdatedTime")
     programs: Annotated[list[Name], OrNothing] = Field(default=[])
+    associated: Annotated[list[AssociatedOrder], OrNothing] = Field(default=[], alias="associatedOrders")
     sales_channel: SalesChannel = Field(alias="salesChannel")
     buyer: Buyer | None = None
     recipient: Recipient | None = None

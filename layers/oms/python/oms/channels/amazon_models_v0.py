@@ -28,12 +28,20 @@ class BuyerRequestedCancel(Model):
     reason: Text = Field(default="", alias="BuyerCancelReason")
 
 
+class Customized(Model):
+    """What the buyer had made of it, behind an address (Amazon Custom)."""
+
+    url: Text = Field(default="", alias="CustomizedURL")
+
+
 class ItemBuyerInfo(Model):
     """What the buyer wished for a line."""
 
     gift_wrap_price: Money | None = Field(default=None, alias="GiftWrapPrice")
     gift_wrap_tax: Money | None = Field(default=None, alias="GiftWrapTax")
     gift_message: Text = Field(default="", alias="GiftMessageText")
+    gift_wrapping: Text = Field(default="", alias="GiftWrapLevel")
+    customized: Customized | None = Field(default=None, alias="BuyerCustomizedInfo")
 
 
 class TaxCollection(Model):
@@ -63,6 +71,7 @@ class OrderItem(Model):
     shipping_discount_tax: Money | None = Field(default=None, alias="ShippingDiscountTax")
     tax_collection: TaxCollection | None = Field(default=None, alias="TaxCollection")
     buyer: ItemBuyerInfo | None = Field(default=None, alias="BuyerInfo")
+    ioss: Name = Field(default="", alias="IossNumber")
     cancel: BuyerRequestedCancel | None = Field(default=None, alias="BuyerRequestedCancel")
 
 
@@ -100,6 +109,7 @@ class BuyerInfo(Model):
 
     name: Name = Field(default="", alias="BuyerName")
     email: Name = Field(default="", alias="BuyerEmail")
+    purchase_order: Text = Field(default="", alias="PurchaseOrderNumber")
 
 
 class Order(Model):
@@ -125,6 +135,7 @@ class Order(Model):
     service_level: Name = Field(default="", alias="ShipmentServiceLevelCategory")
     ship_by: Time | None = Field(default=None, alias="LatestShipDate")
     deliver_by: Time | None = Field(default=None, alias="LatestDeliveryDate")
+    replaces: Name = Field(default="", alias="ReplacedOrderId")
     picked_up: Flag = Field(default=False, alias="IsISPU")
     address: PostalAddress | None = Field(default=None, alias="ShippingAddress")
     buyer: BuyerInfo | None = Field(default=None, alias="BuyerInfo")

@@ -6,6 +6,7 @@ and the few minor units too many are the line's discount, so that the order adds
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -62,7 +63,8 @@ class Sold:
     """An order as either API tells it, its status and service level as 2026-01-01 names them.
 
     `total_minor` is None while Amazon tells no prices. `taxes_minor`: the order's tax, and other readings of it to try.
-    `tax_withheld`: Amazon collects the tax and pays it. `path_of_lines` is what the lines are called there.
+    `replaces`: the order that this one makes good. `tax_withheld`: Amazon collects the tax and pays it. `path_of_lines`
+    is what the lines are called there.
     """
 
     order_id: str
@@ -70,6 +72,7 @@ class Sold:
     updated_at: datetime
     status: str
     marketplace_id: str
+    replaces: str = ""
     currency: str
     total_minor: int | None
     shipping_minor: int
@@ -86,6 +89,31 @@ class Sold:
     cancelled_by: str = ""
     paid_on_delivery: bool = False
     contact: Contact = field(default_factory=Contact)
+
+
+def line_text(*, wrapping: str, message: str, customization: str) -> str:
+    """What a buyer wished for a line, as one text: what was paid for, or made to order, is sent wrong without it."""
+    wrap = f"gift wrap: {wrapping}" if wrapping else ""
+    made = f"customization: {customization}" if customization else ""
+    return "\n".join(text for text in (wrap, message, made) if text)
+
+
+def order_texts(*, drop_off: str, instruction: str, purchase_order: str, ioss: Iterable[str]) -> dict[str, str]:
+    """What is written about an order as a whole. Customs want the number under which Amazon has collected the value
+    added tax, or the customer pays it twice."""
+    return {
+        "delivery": ", ".join(text for text in (drop_off, instruction) if text),
+        "purchase_order": purchase_order,
+        "customs": ", ".join(f"IOSS {number}" for number in dict.fromkeys(ioss) if number),
+    }
+
+
+def tax_is_withheld(lines: Iterable[tuple[int, bool]]) -> bool:
+    """Whether Amazon collects and pays the order's tax: that of each line (its tax, whether Amazon withholds it) that
+    is taxed at all; of each line, where none says what its tax is."""
+    known = list(lines)
+    taxed = [withheld for tax, withheld in known if tax]
+    return all(taxed or [withheld for _, withheld in known])
 
 
 def incoming_order(sold: Sold, channel: str, account: str) -> IncomingOrder:
@@ -119,9 +147,14 @@ def incoming_order(sold: Sold, channel: str, account: str) -> IncomingOrder:
         deliver_by=sold.deliver_by,
         cancel_requested="" if cancelled else _cancel_reasons(sold),
         cancel_requested_lines=_lines_to_cancel(sold),
-        external_ids={"marketplace_id": sold.marketplace_id} if sold.marketplace_id else {},
+        external_ids=_external_ids(sold),
         contact=_contact(sold, market),
     )
+
+
+def _external_ids(sold: Sold) -> dict[str, str]:
+    named = {"marketplace_id": sold.marketplace_id, "replaces": sold.replaces}
+    return {name: text for name, text in named.items() if text}
 
 
 def _check(sold: Sold) -> None:
@@ -242,10 +275,10 @@ def _cancel_reasons(sold: Sold) -> str:
 def _contact(sold: Sold, market: Marketplace) -> Contact:
     address = sold.contact.ship_to
     written = bounded(sold.contact.free_text, sold.path_of_lines)
-    if address.address1 or address.postal_code:
-        return replace(sold.contact, free_text=written)
-    if sold.status in TO_SHIP:
+    if sold.status in TO_SHIP and not (address.address1 or address.address2):
         message = "an order to ship needs its address: does the app have the role Direct-to-Consumer Delivery?"
         raise InvalidOrder(message, field="address", reason="MISSING_FIELD")
+    if address.address1 or address.postal_code:
+        return replace(sold.contact, free_text=written)
     known = Address(country=address.country or market.country)
     return Contact(name=sold.contact.name, email=sold.contact.email, ship_to=known, free_text=written)

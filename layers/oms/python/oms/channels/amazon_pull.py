@@ -8,9 +8,10 @@ minutes after it happened. Both are asked for the seller's own orders only, not 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from oms.channels.amazon_orders import STATUSES_V0
@@ -26,6 +27,7 @@ from oms.channels.client import ChannelApi, Headers, Limit, decimal_json
 from oms.domain.channel_messages import PulledOrder, PulledPage, Window
 from oms.domain.errors import ChannelRefused, CredentialsRefused, NotFound, OmsError, Unavailable
 
+T = TypeVar("T")
 CURRENT, V0 = "2026-01-01", "v0"
 LAG_SECONDS = 150
 """Amazon wants the end of a window at least two minutes in the past; half a minute more for clocks that differ."""
@@ -41,6 +43,11 @@ SEARCH_V0 = Limit("orders-v0-search", per_second=0.0167, burst=20, rate_header=R
 ORDER_V0 = Limit("order-v0", per_second=0.5, burst=30, rate_header=RATE_HEADER)
 ITEMS_V0 = Limit("order-v0-items", per_second=0.5, burst=30, rate_header=RATE_HEADER)
 ADDRESS_V0 = Limit("order-v0-address", per_second=0.5, burst=30, rate_header=RATE_HEADER)
+
+V0_ONLY = "orders-v0-only"
+V0_ONLY_SECONDS = 3600.0
+"""So long after v0 answered where 2026-01-01 was refused, only v0 is asked: of the newer one's searches, one in three
+minutes, none can be spared for being refused."""
 
 _NOT_OFFERED = frozenset({405, 410})
 _WITHOUT_ADDRESS = frozenset({"Pending", "PendingAvailability", "Canceled"})
@@ -83,21 +90,34 @@ def pull(api: ChannelApi, window: Window, token: str | None) -> PulledPage:
     except (NotFound, ChannelRefused, CredentialsRefused) as error:
         if place.page or not (_not_offered(error) or isinstance(error, NotFound)):
             raise
-    return _page_v0(api, window, place._replace(version=V0))
+    page = _page_v0(api, window, place._replace(version=V0))
+    api.note(V0_ONLY, V0_ONLY_SECONDS)
+    return page
 
 
 def fetch(api: ChannelApi, channel_order_id: str) -> PulledOrder:
     """The whole order as it is now. Raises NotFound, Retryable, ChannelRefused."""
-    order = _now(api, channel_order_id, INCLUDED)
-    return _fetched_v0(api, channel_order_id) if order is None else _pulled(order)
+    return _from_either(
+        api,
+        lambda: _pulled(_now(api, channel_order_id, INCLUDED)),
+        lambda: _fetched_v0(api, channel_order_id),
+    )
 
 
 def state(api: ChannelApi, channel_order_id: str) -> State:
     """How far the order is, without anything of people. Raises as `fetch` does."""
-    order = _now(api, channel_order_id, "FULFILLMENT,PACKAGES")
-    if order is None:
-        old = _now_v0(api, channel_order_id, signed)
-        return State(STATUSES_V0.get(str(old.get("OrderStatus")), ""), str(old.get("MarketplaceId") or ""))
+    return _from_either(
+        api,
+        lambda: _state(_now(api, channel_order_id, "FULFILLMENT,PACKAGES")),
+        lambda: _state_v0(_now_v0(api, channel_order_id, signed)),
+    )
+
+
+def _state_v0(order: Mapping[str, Any]) -> State:
+    return State(STATUSES_V0.get(str(order.get("OrderStatus")), ""), str(order.get("MarketplaceId") or ""))
+
+
+def _state(order: Mapping[str, Any]) -> State:
     fulfillment, sold_on = order.get("fulfillment"), order.get("salesChannel")
     packages = order.get("packages")
     return State(
@@ -107,17 +127,29 @@ def state(api: ChannelApi, channel_order_id: str) -> State:
     )
 
 
-def _now(api: ChannelApi, channel_order_id: str, included: str) -> Mapping[str, Any] | None:
-    """The order as 2026-01-01 has it, with these of its parts; None where only v0 is offered."""
-    if api.option("orders_api", CURRENT) == V0:
-        return None
-    path = f"/orders/2026-01-01/orders/{quote(channel_order_id, safe='')}"
+def _from_either(api: ChannelApi, newer: Callable[[], T], older: Callable[[], T]) -> T:
+    """What 2026-01-01 says of an order; what v0 says, where the newer version is not offered or does not have it: where
+    it is not there at all, that looks the same. Gone is an order that v0 does not have either, or can't tell of."""
+    if _is_v0(api):
+        return older()
     try:
-        content = decimal_json(call(api, "GET", path, ORDER, query={"includedData": included}))
-    except (ChannelRefused, CredentialsRefused) as error:
-        if _not_offered(error):
-            return None
+        return newer()
+    except NotFound:
+        with suppress(NotFound, ChannelRefused, CredentialsRefused):
+            return older()
         raise
+    except (ChannelRefused, CredentialsRefused) as error:
+        if not _not_offered(error):
+            raise
+    found = older()
+    api.note(V0_ONLY, V0_ONLY_SECONDS)
+    return found
+
+
+def _now(api: ChannelApi, channel_order_id: str, included: str) -> Mapping[str, Any]:
+    """The order as 2026-01-01 has it, with these of its parts."""
+    path = f"/orders/2026-01-01/orders/{quote(channel_order_id, safe='')}"
+    content = decimal_json(call(api, "GET", path, ORDER, query={"includedData": included}))
     return _mapping(_mapping(content, "the answer").get("order"), "order")
 
 
@@ -135,6 +167,10 @@ def _pulled(order: Mapping[str, Any]) -> PulledOrder:
     )
 
 
+def _is_v0(api: ChannelApi) -> bool:
+    return api.option("orders_api", CURRENT) == V0 or api.is_noted(V0_ONLY)
+
+
 def _not_offered(error: OmsError) -> bool:
     """Whether an answer means that this app may not call this operation. A token that merely expired was renewed
     before, so a 403 that is left is about a role, or about credentials that v0 refuses just the same."""
@@ -144,8 +180,7 @@ def _not_offered(error: OmsError) -> bool:
 def _place(api: ChannelApi, window: Window, token: str | None) -> _Place:
     if token is None:
         latest = api.now() - timedelta(seconds=LAG_SECONDS)
-        version = V0 if api.option("orders_api", CURRENT) == V0 else CURRENT
-        return _Place(version, min(window.until, latest), "")
+        return _Place(V0 if _is_v0(api) else CURRENT, min(window.until, latest), "")
     version, _, rest = token.partition("|")
     until, _, page = rest.partition("|")
     try:
@@ -197,7 +232,8 @@ def _fetched_v0(api: ChannelApi, channel_order_id: str) -> PulledOrder:
     content: dict[str, Any] = {"api": V0, "order": order}
     if not order.get("ShippingAddress") and str(order.get("OrderStatus")) not in _WITHOUT_ADDRESS:
         path = f"/orders/v0/orders/{quote(channel_order_id, safe='')}/address"
-        content["address"] = _payload(decimal_json(call(api, "GET", path, ADDRESS_V0, headers=signed_for_people)))
+        with suppress(NotFound):  # the order is there: what it lacks is for a person to see
+            content["address"] = _payload(decimal_json(call(api, "GET", path, ADDRESS_V0, headers=signed_for_people)))
     content["items"] = _items_v0(api, channel_order_id)
     return _pulled_v0(order, _body(content))
 
@@ -207,7 +243,10 @@ def _items_v0(api: ChannelApi, channel_order_id: str) -> list[Mapping[str, Any]]
     query: dict[str, str] = {}
     path = f"/orders/v0/orders/{quote(channel_order_id, safe='')}/orderItems"
     for _ in range(MAX_ITEM_PAGES):
-        answer = call(api, "GET", path, ITEMS_V0, headers=signed_for_people, query=query)
+        try:
+            answer = call(api, "GET", path, ITEMS_V0, headers=signed_for_people, query=query)
+        except NotFound as error:
+            raise Unavailable("an order whose items are not there") from error
         content = _payload(decimal_json(answer))
         items += _listed(content, "OrderItems")
         if not content.get("NextToken"):

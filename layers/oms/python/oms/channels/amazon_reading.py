@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from oms.channels.amazon_marketplaces import of_id
-from oms.channels.amazon_models import DeliveryAddress, Money, Order, OrderItem, Subtotal, in_minor
-from oms.channels.amazon_orders import CANCELLED, PENDING, Sold, SoldLine
+from oms.channels.amazon_models import DeliveryAddress, GiftOption, Money, Order, OrderItem, Subtotal, in_minor
+from oms.channels.amazon_orders import CANCELLED, PENDING, Sold, SoldLine, line_text, order_texts, tax_is_withheld
 from oms.domain.errors import InvalidMessage, InvalidOrder
 from oms.domain.incoming import Address, Contact
 
@@ -31,6 +31,7 @@ def sold(order: Order) -> Sold | None:
         raise InvalidOrder(message, field="programs", reason="STORE_PICKUP")
     currency = _currency(order)
     charges = _charges(order, currency)
+    lines = tuple(_line(item, number, order, currency) for number, item in enumerate(order.items))
     total = order.proceeds.total if order.proceeds else None
     return Sold(
         order_id=order.order_id,
@@ -38,6 +39,7 @@ def sold(order: Order) -> Sold | None:
         updated_at=order.updated_at,
         status=fulfillment.status,
         marketplace_id=order.sales_channel.marketplace_id,
+        replaces=next((one.order_id for one in order.associated if one.order_id), ""),
         currency=currency,
         total_minor=in_minor(total, currency, "proceeds.grandTotal") if total else None,
         shipping_minor=charges.get(SHIPPING, 0),
@@ -45,8 +47,8 @@ def sold(order: Order) -> Sold | None:
         discounts_minor=abs(charges.get(DISCOUNT, 0)),  # the specification does not tell its sign
         tip_minor=charges.get(TIP, 0),
         taxes_minor=(charges.get(TAX, 0),),
-        tax_withheld=all(_withheld(item) for item in order.items),
-        lines=tuple(_line(item, number, order, currency) for number, item in enumerate(order.items)),
+        tax_withheld=tax_is_withheld(zip((one.tax_minor for one in lines), map(_withheld, order.items), strict=True)),
+        lines=lines,
         path_of_lines="orderItems",
         service_level=fulfillment.service_level,
         ship_by=fulfillment.ship_by.latest if fulfillment.ship_by else None,
@@ -142,9 +144,12 @@ def _contact(order: Order) -> Contact:
     recipient, buyer = order.recipient, order.buyer
     address = recipient.address if recipient else None
     preference = recipient.preference if recipient else None
-    texts = {item.line_id: _gift_message(item) for item in order.items}
-    if preference:
-        texts["delivery"] = ", ".join(text for text in (preference.drop_off, preference.instruction) if text)
+    texts = {item.line_id: _wishes(item) for item in order.items} | order_texts(
+        drop_off=preference.drop_off if preference else "",
+        instruction=preference.instruction if preference else "",
+        purchase_order=buyer.purchase_order if buyer else "",
+        ioss=map(_ioss, order.items),
+    )
     ship_to = _address(address) if address else Address()
     return Contact(
         name=ship_to.name or (buyer.name if buyer else ""),
@@ -155,9 +160,16 @@ def _contact(order: Order) -> Contact:
     )
 
 
-def _gift_message(item: OrderItem) -> str:
+def _wishes(item: OrderItem) -> str:
     packing = item.fulfillment.packing if item.fulfillment else None
-    return packing.gift.message if packing and packing.gift else ""
+    gift = packing.gift if packing and packing.gift else GiftOption()
+    made = item.product.customization
+    return line_text(wrapping=gift.wrapping, message=gift.message, customization=made.url if made else "")
+
+
+def _ioss(item: OrderItem) -> str:
+    shipping = item.fulfillment.shipping if item.fulfillment else None
+    return shipping.international.ioss if shipping and shipping.international else ""
 
 
 def _address(address: DeliveryAddress) -> Address:

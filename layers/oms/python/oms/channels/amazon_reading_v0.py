@@ -6,8 +6,16 @@ from collections.abc import Iterable, Sequence
 
 from oms.channels.amazon_marketplaces import of_id
 from oms.channels.amazon_models import Money, in_minor
-from oms.channels.amazon_models_v0 import Body, OrderItem, PostalAddress
-from oms.channels.amazon_orders import CANCELLED, STATUSES_V0, Sold, SoldLine
+from oms.channels.amazon_models_v0 import Body, ItemBuyerInfo, OrderItem, PostalAddress
+from oms.channels.amazon_orders import (
+    CANCELLED,
+    STATUSES_V0,
+    Sold,
+    SoldLine,
+    line_text,
+    order_texts,
+    tax_is_withheld,
+)
 from oms.domain.errors import InvalidMessage, InvalidOrder
 from oms.domain.incoming import Address, Contact
 
@@ -31,13 +39,14 @@ def sold(body: Body) -> Sold | None:
         updated_at=order.updated_at,
         status=status,
         marketplace_id=order.marketplace_id,
+        replaces=order.replaces,
         currency=currency,
         total_minor=in_minor(order.total, currency, "order.OrderTotal") if order.total else None,
         shipping_minor=_sum((item.shipping for item in body.items), currency, "ShippingPrice"),
         fees_minor=_fees(body.items, currency),
         discounts_minor=sum(line.discount_minor for line in lines),
         taxes_minor=_taxes(body.items, currency),
-        tax_withheld=all(item.tax_collection and item.tax_collection.model == FACILITATOR for item in body.items),
+        tax_withheld=tax_is_withheld(zip((one.tax_minor for one in lines), map(_withheld, body.items), strict=True)),
         lines=lines,
         path_of_lines="items",
         service_level=order.service_level,
@@ -75,6 +84,10 @@ def _taxes(items: Sequence[OrderItem], currency: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys((gross - _sum(less, currency, "PromotionDiscountTax"), gross)))
 
 
+def _withheld(item: OrderItem) -> bool:
+    return bool(item.tax_collection and item.tax_collection.model == FACILITATOR)
+
+
 def _gross_tax(item: OrderItem, currency: str) -> int:
     wrapping = item.buyer.gift_wrap_tax if item.buyer else None
     return _sum([item.price_tax, item.shipping_tax, wrapping], currency, "ItemTax")
@@ -104,9 +117,12 @@ def _contact(body: Body) -> Contact:
     preferences = body.address.preferences if body.address else None
     address = body.order.address or asked
     ship_to = _address(address) if address else Address()
-    texts = {item.line_id: item.buyer.gift_message for item in body.items if item.buyer}
-    if preferences:
-        texts["delivery"] = ", ".join(text for text in (preferences.drop_off, preferences.instruction) if text)
+    texts = {item.line_id: _wishes(item.buyer) for item in body.items if item.buyer} | order_texts(
+        drop_off=preferences.drop_off if preferences else "",
+        instruction=preferences.instruction if preferences else "",
+        purchase_order=buyer.purchase_order if buyer else "",
+        ioss=(item.ioss for item in body.items),
+    )
     return Contact(
         name=ship_to.name or (buyer.name if buyer else ""),
         email=buyer.email if buyer else "",
@@ -114,6 +130,11 @@ def _contact(body: Body) -> Contact:
         ship_to=ship_to,
         free_text={name: text for name, text in texts.items() if text},
     )
+
+
+def _wishes(buyer: ItemBuyerInfo) -> str:
+    made = buyer.customized.url if buyer.customized else ""
+    return line_text(wrapping=buyer.gift_wrapping, message=buyer.gift_message, customization=made)
 
 
 def _address(address: PostalAddress) -> Address:

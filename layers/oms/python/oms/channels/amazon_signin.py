@@ -14,7 +14,8 @@ from typing import Any
 
 from oms.channels.amazon_marketplaces import REGIONS, of_country
 from oms.channels.client import AccessToken, ChannelApi, Headers, Limit, decimal_json
-from oms.domain.errors import ChannelRefused, CredentialsRefused, NotSupported, Unavailable
+from oms.channels.oauth_tokens import credential, signed_in
+from oms.domain.errors import NotSupported, Unavailable
 from oms.runtime.http import HttpAnswer
 
 RATE_HEADER = "x-amzn-RateLimit-Limit"
@@ -96,33 +97,21 @@ def _headers(token: str) -> dict[str, str]:
 
 
 def _signed_in(api: ChannelApi) -> AccessToken:
-    """Signs in; once more with credentials read anew when Amazon refuses those we have."""
-    known = api.credentials
-    try:
-        return _exchanged(api, known)
-    except (ChannelRefused, CredentialsRefused):
-        newer = api.read_credentials(True)
-        if newer == known:
-            raise CredentialsRefused(f"amazon#{api.account}: the sign-in was refused") from None
-    try:
-        return _exchanged(api, newer)
-    except ChannelRefused as error:
-        raise CredentialsRefused(f"amazon#{api.account}: the sign-in was refused") from error
+    """Signs in; once more with credentials read anew when Amazon refuses those we have. The refresh token in the answer
+    is the one that was sent ("Connect to the Selling Partner API")."""
 
+    def exchange(credentials: Mapping[str, str]) -> HttpAnswer:
+        names = ("refresh_token", "client_id", "client_secret")
+        return api.call(
+            "POST",
+            api.option("token_url", TOKEN_URL),
+            limit=SIGN_IN,
+            headers=lambda _: {"user-agent": USER_AGENT, "accept": "application/json"},
+            form={"grant_type": "refresh_token", **{name: credential(api, name, credentials) for name in names}},
+            expired=frozenset(),
+        )
 
-def _exchanged(api: ChannelApi, credentials: Mapping[str, str]) -> AccessToken:
-    try:
-        form = {name: credentials[name] for name in ("refresh_token", "client_id", "client_secret")}
-    except KeyError as error:
-        raise CredentialsRefused(f"amazon#{api.account}: its secret has no {error}") from error
-    answer = api.call(
-        "POST",
-        api.option("token_url", TOKEN_URL),
-        limit=SIGN_IN,
-        headers=lambda _: {"user-agent": USER_AGENT, "accept": "application/json"},
-        form={"grant_type": "refresh_token", **form},
-        expired=frozenset(),
-    )
+    answer, _ = signed_in(api, exchange)
     return _token(decimal_json(answer), "access_token", "expires_in")
 
 

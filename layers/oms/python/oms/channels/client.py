@@ -17,7 +17,15 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from oms.domain.catalog import ChannelAccount
-from oms.domain.errors import ChannelRefused, CredentialsRefused, NotFound, Retryable, Throttled, Unavailable
+from oms.domain.errors import (
+    ChannelRefused,
+    CredentialsRefused,
+    NotFound,
+    OutOfTime,
+    Retryable,
+    Throttled,
+    Unavailable,
+)
 from oms.runtime.http import AnswerTooLarge, HttpAnswer, HttpClient
 
 LONGEST_WAIT_SECONDS = 2.0
@@ -26,6 +34,10 @@ LONGEST_WAIT_SECONDS = 2.0
 SLOW_SECONDS, SILENCE_SECONDS = 5.0, 20.0
 """A channel that let a worker wait for at least so long, and then did not answer, is asked by nobody for a while: one
 that hangs must not hold all workers."""
+
+LONGEST_GUESS_SECONDS = 900.0
+"""A channel that refuses call after call, and never says until when, is asked no less often than this: a day's calls
+may be used up."""
 
 MAX_TURNS = 5
 EXPIRES_EARLY_SECONDS = 60.0
@@ -84,6 +96,10 @@ class AccessToken:
 Credentials = Callable[[bool], Mapping[str, str]]
 """The account's credentials, read anew if asked to. Raises CredentialsRefused where there are none."""
 
+KeepCredential = Callable[[str, str, str], None]
+"""Told a credential's name, the text that was used, and the one that the channel gave for next time. Raises nothing:
+who signed in goes on."""
+
 Headers = Callable[["ChannelApi"], Mapping[str, str]]
 
 
@@ -102,10 +118,13 @@ class ChannelApi:
     limits: Limits
     read_credentials: Credentials
     now: Callable[[], datetime]
+    keep_credential: KeepCredential = lambda *_: None
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     ends_at: float = math.inf
     _tokens: dict[str, tuple[str, float]] = field(default_factory=dict, repr=False)
+    _notes: dict[str, float] = field(default_factory=dict, repr=False)
+    _untold: dict[str, int] = field(default_factory=dict, repr=False)
 
     @property
     def credentials(self) -> Mapping[str, str]:
@@ -125,6 +144,14 @@ class ChannelApi:
         self._tokens[name] = (got.text, self.clock() + got.seconds - EXPIRES_EARLY_SECONDS)
         return got.text
 
+    def note(self, name: str, seconds: float) -> None:
+        """Remembers something about the account for so long, in this worker."""
+        self._notes[name] = self.clock() + seconds
+
+    def is_noted(self, name: str) -> bool:
+        """Whether that was noted, and its time is not over."""
+        return self.clock() < self._notes.get(name, -math.inf)
+
     def call(
         self,
         method: str,
@@ -141,7 +168,7 @@ class ChannelApi:
 
         `headers` are asked for once more, after tokens and credentials were forgotten, when the answer's status is one
         of `expired`: both may have been changed. Raises NotFound, ChannelRefused, or Retryable: Throttled,
-        CredentialsRefused, Unavailable.
+        CredentialsRefused, Unavailable, OutOfTime.
         """
         full_url = f"{url}?{urlencode(query)}" if query else url
         answer = self._turn(method, full_url, limit, headers, body, form)
@@ -170,9 +197,11 @@ class ChannelApi:
             return self.http.request(method, url, body=sent, headers=headers, within_seconds=self._seconds_left())
         except AnswerTooLarge:
             raise
-        except Unavailable:
+        except Unavailable as error:
             now = self.clock()
-            if now - began >= SLOW_SECONDS and now < self.ends_at:
+            if now >= self.ends_at:
+                raise OutOfTime(f"{self.channel}#{self.account}: it was given too little time") from error
+            if now - began >= SLOW_SECONDS:
                 with suppress(Retryable):  # then others find out for themselves
                     self.limits.close(self._bucket(limit), limit, SILENCE_SECONDS)
             raise
@@ -180,7 +209,7 @@ class ChannelApi:
     def _seconds_left(self) -> float:
         left = self.ends_at - self.clock()
         if left <= 0:
-            raise Unavailable(f"{self.channel}#{self.account}: no time left to ask")
+            raise OutOfTime(f"{self.channel}#{self.account}: no time left to ask")
         return left
 
     def _wait(self, limit: Limit) -> None:
@@ -196,11 +225,11 @@ class ChannelApi:
 
     def _judged(self, answer: HttpAnswer, limit: Limit, expired: frozenset[int]) -> HttpAnswer:
         if 200 <= answer.status < 300:
+            self._untold.pop(limit.name, None)
             return answer
         what = f"{self.channel}#{self.account}: {limit.name} answered {answer.status}"
         if answer.status == 429:
-            reset = max(0.0, _number(answer.headers.get(limit.reset_header.lower(), "")) / 1000)
-            seconds = answer.retry_after_seconds or reset or 1 / limit.per_second
+            seconds = self._pause_seconds(answer, limit)
             with suppress(Retryable):  # this caller waits in any case, and the next is told the same
                 self.limits.close(self._bucket(limit), limit, seconds)
             raise Throttled(what, retry_after_seconds=seconds, status=answer.status)
@@ -211,6 +240,18 @@ class ChannelApi:
         if answer.status in _AWAY or answer.status >= 500:
             raise Unavailable(what, retry_after_seconds=answer.retry_after_seconds, status=answer.status)
         raise ChannelRefused(what, status=answer.status, codes=error_codes(answer))
+
+    def _pause_seconds(self, answer: HttpAnswer, limit: Limit) -> float:
+        """How long the channel wants to be left alone. Where it does not say: for a turn, and for twice as long each
+        time that it refuses again."""
+        reset = max(0.0, _number(answer.headers.get(limit.reset_header.lower(), "")) / 1000)
+        told = answer.retry_after_seconds or reset
+        if told:
+            return told
+        refused = self._untold.get(limit.name, 0)
+        turn = 1 / limit.per_second
+        self._untold[limit.name] = refused + 1
+        return max(turn, min(LONGEST_GUESS_SECONDS, turn * 2.0 ** min(refused, 20)))
 
     def _bucket(self, limit: Limit) -> str:
         return f"{self.channel}#{self.account}#{limit.name}"

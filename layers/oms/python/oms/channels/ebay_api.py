@@ -12,15 +12,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from oms.channels.client import AccessToken, Limit
+from oms.channels.client import Limit
 from oms.channels.counted_pages import position
 from oms.channels.json_answers import EPOCH, content_of, object_of, objects
-from oms.channels.oauth_tokens import REFUSED, access_token, basic, credential
+from oms.channels.oauth_tokens import REFRESH_TOKEN, basic, credential, renewed
 from oms.domain.channel_messages import PulledOrder, PulledPage
 
 if TYPE_CHECKING:
-    from oms.channels.client import ChannelApi
+    from oms.channels.client import AccessToken, ChannelApi
     from oms.domain.channel_messages import Window
+    from oms.runtime.http import HttpAnswer
 
 HOST = "https://api.ebay.com"
 ORDERS_PATH = "/sell/fulfillment/v1/order"
@@ -52,10 +53,14 @@ def headers(api: ChannelApi) -> Mapping[str, str]:
 
 
 def _sign_in(api: ChannelApi) -> AccessToken:
-    form = {"grant_type": "refresh_token", "refresh_token": credential(api, "refresh_token"), "scope": SCOPES}
     address = url(api, "/identity/v1/oauth2/token")
-    answer = api.call("POST", address, limit=TOKENS, headers=_basic, form=form, expired=REFUSED)
-    return access_token(api, answer, TOKEN_SECONDS)
+
+    def exchange(credentials: Mapping[str, str]) -> HttpAnswer:
+        token = credential(api, REFRESH_TOKEN, credentials)
+        form = {"grant_type": "refresh_token", "refresh_token": token, "scope": SCOPES}
+        return api.call("POST", address, limit=TOKENS, headers=_basic, form=form, expired=frozenset())
+
+    return renewed(api, exchange, TOKEN_SECONDS)
 
 
 def _basic(api: ChannelApi) -> Mapping[str, str]:

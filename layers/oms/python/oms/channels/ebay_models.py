@@ -53,10 +53,18 @@ class Pricing(_Ebay):
     total: Total
 
 
+class TaxReference(_Ebay):
+    """Under which of its numbers eBay collects a tax: IOSS, VOEC, …"""
+
+    name: Name = ""
+    value: NumberText = ""
+
+
 class Tax(_Ebay):
     """A tax on a line."""
 
     amount: Maybe = None
+    ebay_reference: Annotated[TaxReference | None, OrNone] = None
 
 
 class Gift(_Ebay):

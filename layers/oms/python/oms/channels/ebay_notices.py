@@ -27,10 +27,11 @@ _CANCELLED = "CANCELED"
 
 def confirm_shipment(api: ChannelApi, notice: ShipmentNotice) -> None:
     """Tells of a parcel; told twice, eBay has it once. Raises as `call` does."""
-    if _is_told(api, notice):
+    units = _untold(api, notice)
+    if not units:
         return
     body: dict[str, Any] = {
-        "lineItems": [{"lineItemId": line.line_id, "quantity": line.quantity} for line in notice.lines],
+        "lineItems": [{"lineItemId": line_id, "quantity": quantity} for line_id, quantity in units.items()],
         "shippedDate": time_text(notice.shipped_at),
     }
     if _plain(notice.tracking_number):
@@ -40,23 +41,25 @@ def confirm_shipment(api: ChannelApi, notice: ShipmentNotice) -> None:
     try:
         api.call("POST", address, limit=FULFILLMENTS, headers=headers, body=body)
     except ChannelRefused:
-        if not _is_told(api, notice):
+        if _untold(api, notice):
             raise
 
 
-def _is_told(api: ChannelApi, notice: ShipmentNotice) -> bool:
+def _untold(api: ChannelApi, notice: ShipmentNotice) -> dict[str, int]:
+    """Units per line that eBay has not of this parcel; of boxes that share a number, of those before it as well."""
     address = order_url(api, notice.channel_order_id, "/shipping_fulfillment")
-    content = content_of(api.call("GET", address, limit=FULFILLMENTS, headers=headers))
-    known = objects(content.get("fulfillments"))
+    known = objects(content_of(api.call("GET", address, limit=FULFILLMENTS, headers=headers)).get("fulfillments"))
     ours = _plain(notice.tracking_number)
-    if ours:
-        parcels = [_lines(one) for one in known if _tracking_number(one) == ours]
-        held = {line_id for parcel in parcels for line_id in parcel}
-        return bool(parcels) and (not held or held >= {line.line_id for line in notice.lines})
-    units = Counter[str]()
-    for one in known:
-        units.update(_lines(one))
-    return all(units[line.line_id] >= max(line.so_far, line.quantity) for line in notice.lines)
+    parcels = [_lines(one) for one in known if not ours or _tracking_number(one) == ours]
+    if ours and parcels and not any(parcels):
+        return {}
+    held = Counter[str]()
+    for parcel in parcels:
+        held.update(parcel)
+    wanted = {line.line_id: line.quantity if ours else max(line.so_far, line.quantity) for line in notice.lines}
+    for line in notice.told_before if ours else ():
+        wanted[line.line_id] += line.quantity
+    return {line_id: units - held[line_id] for line_id, units in wanted.items() if units > held[line_id]}
 
 
 def _lines(fulfillment: dict[str, Any]) -> dict[str, int]:

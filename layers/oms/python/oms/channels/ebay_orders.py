@@ -224,7 +224,7 @@ def _contact(order: EbayOrder, step: ShippingStep) -> Contact:
     buyer = (order.buyer.buyer_registration_address if order.buyer else None) or Person()
     ship_to, bill_to = _address(to, step.ship_to_reference_id), _address(buyer)
     gifts = {line.line_item_id: line.gift_details.message for line in order.line_items if line.gift_details}
-    texts = {"note": order.buyer_checkout_notes, **gifts}
+    texts = {"note": order.buyer_checkout_notes, "customs": _customs(order.line_items), **gifts}
     return Contact(
         name=to.full_name or buyer.full_name,
         email=buyer.email or to.email,
@@ -233,6 +233,13 @@ def _contact(order: EbayOrder, step: ShippingStep) -> Contact:
         bill_to=bill_to,
         free_text={name: text for name, text in texts.items() if text},
     )
+
+
+def _customs(lines: Sequence[LineItem]) -> str:
+    """The numbers under which eBay has collected the tax: without them on the parcel, customs collect it again."""
+    references = (tax.ebay_reference for line in lines for tax in line.ebay_collect_and_remit_taxes)
+    numbers = (f"{one.name} {one.value}" for one in references if one and one.value)
+    return ", ".join(dict.fromkeys(numbers))
 
 
 def _address(person: Person, reference: str = "") -> Address:

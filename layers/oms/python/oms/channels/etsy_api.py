@@ -1,9 +1,9 @@
 """Etsy's API: signing in, its limits, and reading receipts.
 
-Every call carries the application's key beside a token of one hour, for which a refresh token of 90 days is changed
-("Authentication"). The key is the account's credential `api_key`, where Etsy asks for it with the shared secret behind
-a colon. An application has 10 calls a second and 10,000 a day unless it was given more ("Rate limits"): the rates here
-share a day out.
+Every call carries the application's key beside a token of one hour, for which a refresh token of 90 days is changed;
+the answer brings a new one, whose 90 days begin then ("Authentication"). The key is the account's credential
+`api_key`, where Etsy asks for it with the shared secret behind a colon. An application has 10 calls a second and 10,000
+a day unless it was given more ("Rate limits"): the rates here share a day out.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from oms.channels.client import AccessToken, Limit
+from oms.channels.client import Limit
 from oms.channels.counted_pages import position
 from oms.channels.json_answers import content_of, moment_of, objects
-from oms.channels.oauth_tokens import REFUSED, access_token, credential
+from oms.channels.oauth_tokens import REFRESH_TOKEN, credential, renewed
 from oms.domain.channel_messages import PulledOrder, PulledPage
 from oms.domain.errors import CredentialsRefused
 
 if TYPE_CHECKING:
-    from oms.channels.client import ChannelApi
+    from oms.channels.client import AccessToken, ChannelApi
     from oms.domain.channel_messages import Window
+    from oms.runtime.http import HttpAnswer
 
 HOST = "https://openapi.etsy.com"
 TOKEN_HOST = "https://api.etsy.com"  # noqa: S105 - an address
@@ -65,14 +66,17 @@ def headers(api: ChannelApi) -> Mapping[str, str]:
 
 
 def _sign_in(api: ChannelApi) -> AccessToken:
-    form = {
-        "grant_type": "refresh_token",
-        "client_id": credential(api, "api_key").partition(":")[0],
-        "refresh_token": credential(api, "refresh_token"),
-    }
     address = f"{(api.settings.base_url or TOKEN_HOST).rstrip('/')}/v3/public/oauth/token"
-    answer = api.call("POST", address, limit=TOKENS, headers=_accept, form=form, expired=REFUSED)
-    return access_token(api, answer, TOKEN_SECONDS)
+
+    def exchange(credentials: Mapping[str, str]) -> HttpAnswer:
+        form = {
+            "grant_type": "refresh_token",
+            "client_id": credential(api, "api_key", credentials).partition(":")[0],
+            "refresh_token": credential(api, REFRESH_TOKEN, credentials),
+        }
+        return api.call("POST", address, limit=TOKENS, headers=_accept, form=form, expired=frozenset())
+
+    return renewed(api, exchange, TOKEN_SECONDS)
 
 
 def _accept(_: ChannelApi) -> Mapping[str, str]:

@@ -90,6 +90,7 @@ class Receipt(Model):
     buyer_user_id: NumberText = ""
     buyer_email: Name = ""
     message_from_buyer: Text = ""
+    is_gift: bool | None = None
     gift_message: Text = ""
     grandtotal: Money
     total_shipping_cost: Maybe = None

@@ -145,7 +145,8 @@ def _contact(receipt: Receipt) -> Contact:
         postal_code=receipt.zip,
         country=receipt.country_iso,
     )
-    texts = {"note": receipt.message_from_buyer, "gift_message": receipt.gift_message}
+    gift = "it is a gift" if receipt.is_gift else ""
+    texts = {"note": receipt.message_from_buyer, "gift": gift, "gift_message": receipt.gift_message}
     for line in receipt.transactions:
         chosen = (f"{one.formatted_name}: {one.formatted_value}" for one in line.variations)
         texts[line.transaction_id] = "\n".join(chosen)

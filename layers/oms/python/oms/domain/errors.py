@@ -33,7 +33,8 @@ Class names are an interface: the state machine matches on them, HTTP answers ca
         ├── WriteConflict         someone else wrote first, again and again
         ├── Throttled
         ├── CredentialsRefused    the other side does not know us any more: until a person mends it
-        └── Unavailable           no answer, or the outcome is not known
+        ├── Unavailable           no answer, or the outcome is not known
+        └── OutOfTime             our own time ran out before the other side had its
 """
 
 _MAX_NAMED = 5
@@ -203,3 +204,7 @@ class CredentialsRefused(Retryable):
 
 class Unavailable(Retryable):
     """No answer, or one that leaves the outcome unknown."""
+
+
+class OutOfTime(Retryable):
+    """The invocation ends before an answer could come. It says nothing of the other side, which nobody rests from."""

@@ -30,10 +30,14 @@ SETTLED = timedelta(minutes=1)
 """What a channel shows this long after a moment is all it will show of that second: its clock may be off by a little,
 and it may show changes late."""
 
+MAX_AHEAD = timedelta(minutes=5)
+"""Clocks of workers differ by less. A cursor that lies further ahead of now was not written by reading."""
+
 COMPARED_UNTIL = timedelta(minutes=10)
 """A comparison ends so long before now: what is still in a queue is not missing."""
 
 COMPARED_AGAIN = timedelta(minutes=45)
+COMPARED_EACH = timedelta(hours=1)
 FIRST_BACK_OFF_SECONDS, MAX_BACK_OFF_SECONDS = 30.0, 3600.0
 MAX_RETRY_AFTER_SECONDS = 12 * 3600.0
 MAX_NAMED = 20
@@ -108,6 +112,12 @@ def pull_round(poll: Poll, account: ChannelAccount, now: datetime, lag: timedelt
     return _round(poll.cursor - timedelta(seconds=account.overlap_seconds), goal)
 
 
+def without_strange_cursor(poll: Poll, now: datetime) -> Poll:
+    """As if it was never read, where its cursor lies in the future: or nothing would be read until then."""
+    is_strange = poll.cursor is not None and poll.cursor > now + MAX_AHEAD
+    return replace(poll, cursor=None) if is_strange else poll
+
+
 def comparison_round(hours: int, now: datetime) -> Round | None:
     """The last hours, less what may still be on its way."""
     until = now - COMPARED_UNTIL
@@ -155,6 +165,12 @@ def paused(poll: Poll, now: datetime, seconds: float) -> Poll:
     return released(replace(poll, failures=0, status=PollStatus.OK, last_error="", next_due_at=_later(now, seconds)))
 
 
+def cut_short(poll: Poll, now: datetime, got_on: bool) -> Poll:
+    """The invocation's own time was over: no failure of the account. It goes on at once if it `got_on`; otherwise a
+    little later, since the same page would take as long again."""
+    return released(poll if got_on else replace(poll, next_due_at=_later(now, FIRST_BACK_OFF_SECONDS)))
+
+
 def failed(poll: Poll, now: datetime, error: str, retry_after_seconds: float | None, chance: float) -> Poll:
     """The round broke off with an error (its class): the account rests, longer each time, and goes on from there."""
     seconds = back_off_seconds(poll.failures + 1, retry_after_seconds, chance)
@@ -175,7 +191,10 @@ def due_after(account: ChannelAccount, began_at: datetime) -> datetime:
 
 
 def behind_seconds(poll: Poll | None, account: ChannelAccount, now: datetime) -> float:
-    """How much later than its settings want an account is read; 0 for one that was never read."""
+    """How much later than its settings want an account is read, or than each hour compared: the last comparison may go
+    on for days at a channel's pace, without failing. 0 for one that was never read."""
+    if poll is not None and poll.comparison is not None:
+        return max(0.0, (now - poll.comparison.until - COMPARED_UNTIL - COMPARED_EACH).total_seconds())
     if poll is None or poll.cursor is None:
         return 0.0
     return max(0.0, (now - poll.cursor).total_seconds() - account.poll_seconds)

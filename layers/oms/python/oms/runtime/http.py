@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import urllib3
 
-from oms.domain.errors import Unavailable
+from oms.domain.errors import OutOfTime, Unavailable
 from oms.runtime.functions import logger
 
 CONNECT_SECONDS = 3
@@ -90,7 +90,7 @@ class HttpClient:
 
         What changes nothing is tried again after a broken connection or a 502, 503, 504 that names no time, as long as
         there is time `within_seconds`; not after one that only hangs. Raises Unavailable without an answer, with one
-        that is too large or too slow, or for an address that is not spoken to.
+        that is too large or too slow, or for an address that is not spoken to; OutOfTime when no time is left at all.
         """
         parts = self._check(url)
         answer = self._tried(method, url, body, headers or {}, self._clock() + within_seconds)
@@ -115,7 +115,8 @@ class HttpClient:
                 # no cause: it would carry the header along, which may be a key
                 raise Unavailable("a header or the address is not of a form that can be sent") from None
             else:
-                if not left or answer.status not in _TRY_AGAIN or answer.retry_after_seconds is not None:
+                is_worth_it = answer.status in _TRY_AGAIN and answer.retry_after_seconds is None
+                if not left or not is_worth_it or self._clock() >= ends_at:
                     return answer
             self._sleep(PAUSE_SECONDS * (tries - left))
         raise Unavailable("no answer")
@@ -125,7 +126,7 @@ class HttpClient:
     ) -> HttpAnswer:
         left = ends_at - self._clock()
         if left <= 0:
-            raise Unavailable("no time left to ask")
+            raise OutOfTime("no time left to ask")
         total = min(CONNECT_SECONDS + READ_SECONDS, left)
         patience = urllib3.Timeout(total, connect=min(CONNECT_SECONDS, left), read=min(READ_SECONDS, left))
         answer = self._pool.request(

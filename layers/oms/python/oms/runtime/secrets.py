@@ -7,6 +7,7 @@ remembered secret may ask once more, because the secret may just have been chang
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections import OrderedDict
@@ -21,6 +22,7 @@ from oms.runtime.service_errors import as_retryable, error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_secretsmanager.type_defs import GetSecretValueResponseTypeDef
 
 KNOWN_SECONDS = 300
 UNKNOWN_SECONDS = 60
@@ -29,6 +31,10 @@ MAX_REMEMBERED = 1_000
 # Looking up names nobody has costs a call each: a worker does so only this often.
 MAX_UNKNOWN_PER_MINUTE = 60
 MAX_SIGNING_SECRETS = 2
+MAX_KEEPING_TRIES = 2
+
+_WRITTEN_BY_ANOTHER = "ResourceExistsException"
+"""There is a version of this id, with another content."""
 
 _NO_SUCH_SECRET = frozenset({"ResourceNotFoundException", "InvalidRequestException", "ValidationException"})
 
@@ -89,6 +95,47 @@ class Secrets:
             raise CredentialsRefused(f'secret {name} needs the form {{"credentials": {{"…": "…"}}}}')
         return found
 
+    def keep_credential(self, kind: str, *names: str, credential: str, used: str, given: str) -> bool:
+        """Puts a credential in the place of the one that was used, in the secret as it is now; nothing else of it
+        changes. False where the used one is not there any more: whoever changed it, theirs stays.
+
+        A version of the secret is replaced once: of two workers at the same time one finds it done. Raises Throttled or
+        Unavailable when it is not kept.
+        """
+        name = "/".join((kind, *names))
+        for number in range(MAX_KEEPING_TRIES):
+            text, version = self._current(name)
+            self._remembered[name] = _Remembered(text, self._clock(), self._clock())
+            if _credentials(text).get(credential) != used:
+                return False
+            changed = json.loads(text)
+            changed["credentials"][credential] = given
+            if self._replaced(name, f"{version}/{number}", json.dumps(changed)):
+                return True
+        raise Unavailable(f"secret {name} was changed by others again and again")
+
+    def _current(self, name: str) -> tuple[str, str]:
+        """The secret's text and which of its versions that is."""
+        answer = self._asked(name)
+        if answer is None:
+            raise Unavailable(f"there is no secret {name}")
+        return answer["SecretString"], answer["VersionId"]
+
+    def _replaced(self, name: str, turn: str, text: str) -> bool:
+        """Writes the version whose id follows from the one that it replaces and the number of the try; False where it
+        is there already: another was faster, or a person has put the older one in its place again."""
+        following = hashlib.sha256(turn.encode()).hexdigest()
+        try:
+            self._client.put_secret_value(SecretId=self._id(name), SecretString=text, ClientRequestToken=following)
+        except ClientError as error:
+            if error_code(error) == _WRITTEN_BY_ANOTHER:
+                return False
+            raise as_retryable(error, "Secrets Manager") from error
+        except BotoCoreError as error:
+            raise as_retryable(error, "Secrets Manager") from error
+        self._remembered[name] = _Remembered(text, self._clock(), self._clock())
+        return True
+
     def text(self, name: str) -> str:
         """A secret of our own that is one plain text, `oms/<stage>/<name>`.
 
@@ -144,8 +191,15 @@ class Secrets:
             raise Throttled("too many unknown accounts in a minute; try again later")
 
     def _fetch(self, name: str) -> str | None:
+        answer = self._asked(name)
+        return None if answer is None else answer["SecretString"]
+
+    def _id(self, name: str) -> str:
+        return f"oms/{self._stage}/{name}"
+
+    def _asked(self, name: str) -> GetSecretValueResponseTypeDef | None:
         try:
-            return self._client.get_secret_value(SecretId=f"oms/{self._stage}/{name}")["SecretString"]
+            return self._client.get_secret_value(SecretId=self._id(name))
         except ClientError as error:
             if error_code(error) in _NO_SUCH_SECRET:
                 return None

@@ -23,6 +23,7 @@ from oms.domain.polling import (
     finished,
     is_known,
     pull_round,
+    without_strange_cursor,
 )
 from oms.usecases.reading_rounds import Channels, Ended, Reading, RoundReader
 
@@ -174,7 +175,8 @@ class _Pull:
 
     def begin(self, poll: Poll, now: datetime) -> Poll:
         """From a little before the cursor up to now."""
-        return replace(poll, round=pull_round(poll, self.account, now, self.lag))
+        trusted = without_strange_cursor(poll, now)
+        return replace(trusted, round=pull_round(trusted, self.account, now, self.lag))
 
     def take(self, poll: Poll, orders: tuple[PulledOrder, ...], reading: Reading) -> Poll:
         """Queues the orders that were not queued just so before."""
@@ -186,7 +188,7 @@ class _Pull:
 
     def finish(self, poll: Poll, now: datetime) -> Poll:
         """Due again after the account's interval, counted from when the round began."""
-        began_at = poll.cursor + self.lag if poll.cursor else now
+        began_at = min(poll.cursor + self.lag, now) if poll.cursor else now
         return finished(poll, now, due_after(self.account, began_at))
 
 

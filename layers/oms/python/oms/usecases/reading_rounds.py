@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from oms.domain.channel_messages import PulledOrder, PulledPage
-from oms.domain.errors import OmsError, Permanent, Retryable, Throttled, Unavailable
-from oms.domain.polling import Poll, failed, paused, read_on, released, restarted
+from oms.domain.errors import OmsError, OutOfTime, Permanent, Retryable, Throttled, Unavailable
+from oms.domain.polling import Poll, cut_short, failed, paused, read_on, released, restarted
 
 if TYPE_CHECKING:
     from oms.stores.polls import PollsStore
@@ -44,7 +44,7 @@ class Channels(Protocol):
 
 class Ended(StrEnum):
     """How an invocation's reading ended. IDLE: not due, or another reads. GOES_ON: there is more to read, at once.
-    PAUSED: the limit is used up for now. LOST: the lease went to another."""
+    PAUSED: the limit is used up for now, or our time was too short for a page. LOST: the lease went to another."""
 
     DONE = "DONE"
     IDLE = "IDLE"
@@ -138,13 +138,18 @@ class RoundReader:
         return read_on(taken, page.next_token)
 
     def _break_off(self, reading: Reading, owner: str, error: Exception) -> None:
-        """The row rests after an error. A limit that is used up after some pages is the channel's pace, no failure.
+        """The row rests after an error. A limit that is used up after some pages is the channel's pace, no failure; nor
+        is it one when our own time is over.
 
         What can't heal by itself may lie in the page's token: then the window is read from its first page."""
         poll = reading.poll
         if poll is None:
             return
         reading.error = type(error).__name__
+        if isinstance(error, OutOfTime):
+            reading.ended = Ended.GOES_ON if reading.pages else Ended.PAUSED
+            self._save(reading, cut_short(poll, self.now(), got_on=reading.pages > 0), owner)
+            return
         wait = error.retry_after_seconds if isinstance(error, Retryable) else None
         if isinstance(error, Throttled) and wait and reading.pages:
             reading.ended = Ended.PAUSED

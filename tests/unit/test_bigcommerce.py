@@ -338,6 +338,7 @@ def test_lines_that_are_only_pointed_at_are_not_taken_for_none() -> None:
     ("country", "region", "code"),
     [
         ("US", "Texas", "TX"),
+        ("US", "Armed Forces Middle East", "AE"),
         ("us", "new york", "NY"),
         ("CA", "Quebec", "QC"),
         ("US", "TX", "TX"),

@@ -53,7 +53,9 @@ def test_every_followed_topic_carries_the_whole_order(topic: str) -> None:
     assert parsed(shopify_order(), topic) == parsed(shopify_order())
 
 
-@pytest.mark.parametrize("topic", ["app/uninstalled", "orders/delete", "inventory_levels/update", "products/update"])
+@pytest.mark.parametrize(
+    "topic", ["app/uninstalled", "draft_orders/create", "inventory_levels/update", "products/update"]
+)
 def test_other_topics_are_not_followed(topic: str) -> None:
     assert shopify.parse(envelope({"id": 1}, topic)) is None
 
@@ -203,6 +205,18 @@ def test_a_persons_data_is_in_the_contact_and_nowhere_else() -> None:
     }
     elsewhere = repr(order).replace(repr(contact), "")
     assert not any(text in elsewhere for text in ("Ada", "ada@", "Test Street", "Zoë", "birthday", "twice"))
+
+
+def test_what_nobody_wrote_is_written_nowhere() -> None:
+    wishes = [{"name": "Engraving", "value": None}, {"name": "Ribbon", "value": ""}, {"name": "Wrap", "value": False}]
+    order = parsed(shopify_order(line_items=[line_item(properties=wishes)]))
+    assert order.contact.free_text == {"9001": "Wrap: false"}
+
+
+def test_what_an_app_wrote_into_a_property_may_be_long() -> None:
+    design = "x" * 60_000
+    order = parsed(shopify_order(line_items=[line_item(properties=[{"name": "_design", "value": design}])]))
+    assert order.contact.free_text["9001"] == f"_design: {design}"
 
 
 def test_an_order_nobody_has_to_deliver_has_no_address() -> None:

@@ -112,7 +112,7 @@ def test_what_somebody_fulfilled_in_shopifys_admin_is_told() -> None:
 
 def test_an_order_sold_in_the_shop_has_left_and_says_where_it_was_taken() -> None:
     order = fixture("order_sold_in_the_shop")
-    assert [(one.quantity, one.fulfilled_quantity) for one in order.lines] == [(1, 1)]
+    assert [(one.quantity, one.fulfilled_quantity, one.requires_shipping) for one in order.lines] == [(1, 1, False)]
     assert order.external_ids == {"shopify_source": "pos"}
 
 
@@ -161,6 +161,46 @@ def test_taxes_in_the_prices_are_not_added_again_and_the_customers_own_currency_
     assert (order.currency, order.totals.total_minor, order.totals.tax_minor) == ("JPY", 5100, 464)
     assert order.prices_include_tax
     assert (order.presentment_currency, order.presentment_total_minor) == ("EUR", 3162)
+
+
+def in_euro(total: str, **changes: Any) -> dict[str, Any]:
+    """Three mugs of EUR 11.00 each and shipping, taken by a shop that reckons in USD: each amount was converted and
+    rounded by itself, a mug to 12.0769, all of it to 43.3451."""
+    paid = {"amount": "40.00", "currency_code": "EUR"}
+    content = {
+        "presentment_currency": "EUR",
+        "total_price": total,
+        "total_price_set": {"shop_money": {"amount": total, "currency_code": "USD"}, "presentment_money": paid},
+        "total_tax": "0.00",
+        "total_shipping_price_set": {"shop_money": {"amount": "7.12", "currency_code": "USD"}},
+        "line_items": [line_item(quantity=3, current_quantity=3, price="12.08", tax_lines=[])],
+    }
+    return shopify_order(**content | changes)
+
+
+@pytest.mark.parametrize(
+    ("total", "fees", "discounts"),
+    [("43.36", 0, 0), ("43.37", 1, 0), ("43.35", 0, 1), ("43.34", 0, 2), ("43.38", 2, 0)],
+)
+def test_what_the_exchange_rounded_off_is_booked_as_what_it_is(total: str, fees: int, discounts: int) -> None:
+    order = parsed(in_euro(total))
+    assert (order.totals.fees_minor, order.totals.discounts_minor) == (fees, discounts)
+    assert totals_difference(order) == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "off_by"),
+    [
+        (in_euro("43.40"), 4),
+        (in_euro("43.31"), -5),
+        (in_euro("43.35", presentment_currency="USD"), -1),
+        (shopify_order(total_price="34.01"), 1),
+    ],
+)
+def test_more_than_rounding_or_an_order_of_one_currency_that_is_off_is_left_to_a_person(
+    body: dict[str, Any], off_by: int
+) -> None:
+    assert totals_difference(parsed(body)) == off_by
 
 
 def test_an_order_paid_in_the_shops_currency_has_no_other() -> None:

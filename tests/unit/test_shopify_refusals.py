@@ -35,16 +35,22 @@ def without(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["currency", "total_price", "line_items"])
-def test_a_missing_field_is_named(name: str) -> None:
-    error = refusal(without(name))
+def test_a_field_that_is_missing_even_where_the_order_was_asked_for_is_named(name: str) -> None:
+    error = refusal(without(name), topic=envelopes.FETCHED)
     assert (error.field, error.reason) == (name, "MISSING_FIELD")
 
 
+def test_a_field_that_is_missing_of_a_line_is_named() -> None:
+    line = {key: value for key, value in line_item().items() if key != "price"}
+    error = refusal(shopify_order(line_items=[line]))
+    assert (error.field, error.reason) == ("line_items.0.price", "MISSING_FIELD")
+
+
 def test_an_order_without_a_time_is_refused_but_either_of_two_will_do() -> None:
-    body = without("created_at") | {"processed_at": "2026-03-01T12:00:00Z", "updated_at": None}
+    body = shopify_order(created_at=None, processed_at="2026-03-01T12:00:00Z", updated_at=None)
     order = parsed(body)
     assert order.placed_at == order.channel_updated_at == datetime(2026, 3, 1, 12, tzinfo=UTC)
-    assert refusal(without("created_at")).field == "created_at"
+    assert refusal(shopify_order(created_at=None)).field == "created_at"
 
 
 def test_an_order_without_an_id_is_refused() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from oms.channels import woocommerce
+from oms.channels.message_fields import MAX_BODY_BYTES
 from oms.domain.errors import InvalidMessage, InvalidOrder
 from oms.domain.intake import totals_difference
 from oms.domain.order import Method
@@ -228,10 +229,16 @@ def test_gift_cards_and_account_funds_are_payment_and_not_a_lower_total(unpaid: 
     [("yes", [False, True, True]), ("no", [True, False, False])],
     ids=["parts ship by themselves", "parts come assembled"],
 )
-def test_of_a_bundle_either_the_parts_ship_or_the_whole(part_ships: str, ships: list[bool]) -> None:
-    needs = [{"key": "_bundled_item_needs_shipping", "value": part_ships}]
-    free = {"subtotal": "0.00", "total": "0.00", "bundled_by": 801, "meta_data": needs}
-    bundle = line_item(1, bundled_by="", bundled_items=[802, 803])
+@pytest.mark.parametrize(
+    ("parent", "parts", "kind"),
+    [("bundled_by", "bundled_items", "bundled"), ("composite_parent", "composite_children", "composite")],
+)
+def test_of_a_bundle_either_the_parts_ship_or_the_whole(
+    parent: str, parts: str, kind: str, part_ships: str, ships: list[bool]
+) -> None:
+    needs = [{"key": f"_{kind}_item_needs_shipping", "value": part_ships}]
+    free = {"subtotal": "0.00", "total": "0.00", parent: 801, "meta_data": needs}
+    bundle = line_item(1, **{parent: "", parts: [802, 803]})
     order = order_of(simple_order(bundle, line_item(2, **free), line_item(3, **free)))
     assert [line.requires_shipping for line in order.lines] == ships
     assert (order.totals.goods_minor, totals_difference(order)) == (1000, 0)
@@ -331,7 +338,7 @@ def test_notes_beyond_what_a_contact_holds_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "reason"), [("{", "MALFORMED_JSON"), ("[]", "INVALID_FIELD"), (" " * 1_500_001, "TOO_LARGE")]
+    ("body", "reason"), [("{", "MALFORMED_JSON"), ("[]", "INVALID_FIELD"), (" " * (MAX_BODY_BYTES + 1), "TOO_LARGE")]
 )
 def test_a_body_that_is_no_order_is_refused(body: str, reason: str) -> None:
     with pytest.raises(InvalidMessage) as caught:

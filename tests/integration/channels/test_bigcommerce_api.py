@@ -304,12 +304,28 @@ def test_a_parcel_that_another_worker_tells_at_the_same_time_is_no_refusal() -> 
     assert len(shipments.kept) == 1
 
 
-def test_a_carrier_that_bigcommerce_does_not_know_is_named_in_words() -> None:
+@pytest.mark.parametrize(
+    ("carrier", "provider", "slug"),
+    [
+        ("FedEx", "fedex", "fedex"),
+        ("canada_post", "canadapost", "canada-post"),
+        ("Australia Post", "auspost", "australia-post"),
+        ("royal_mail", "royalmail", "royal-mail"),
+        ("OnTrac", "", "ontrac"),
+        ("dhl_express", "", "dhl"),
+        ("Own van", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_a_carrier_is_called_as_bigcommerce_knows_it_and_by_nothing_else(
+    carrier: str, provider: str, slug: str
+) -> None:
     shipments = Shipments()
     with ScriptedServer({SHIPMENTS: shipments, PRODUCTS: products_of_the_order()}) as server:
-        bigcommerce.confirm_shipment(store_api(server.url), shipment(carrier="OnTrac", tracking_number="D" * 60))
+        bigcommerce.confirm_shipment(store_api(server.url), shipment(carrier=carrier, tracking_number="D" * 60))
     (kept,) = shipments.kept
-    assert (kept["shipping_provider"], kept["tracking_carrier"], kept["shipping_method"]) == ("", "", "OnTrac Ground")
+    method = f"{carrier} Ground".strip()
+    assert (kept["shipping_provider"], kept["tracking_carrier"], kept["shipping_method"]) == (provider, slug, method)
     assert len(kept["tracking_number"]) == 50
 
 

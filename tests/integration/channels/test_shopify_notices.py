@@ -71,7 +71,18 @@ def test_a_parcel_is_told_with_its_carrier_and_number() -> None:
     assert not told.is_notified
 
 
-@pytest.mark.parametrize(("carrier", "company"), [("USPS", "USPS"), ("fedex", "FedEx"), ("Own van", "Own van")])
+@pytest.mark.parametrize(
+    ("carrier", "company"),
+    [
+        ("USPS", "USPS"),
+        ("fedex", "FedEx"),
+        ("CANADA POST", "Canada Post"),
+        ("dhl-express", "DHL Express"),
+        ("dhl_ecommerce", "DHL eCommerce"),
+        ("australia_post", "Australia Post"),
+        ("Own van", "Own van"),
+    ],
+)
 def test_a_carrier_has_the_name_that_shopify_knows_it_by(carrier: str, company: str) -> None:
     shop = Shop([to_fulfill({"11": 1})])
     with selling(shop, notify_customer="true") as api:

@@ -20,7 +20,25 @@ NO_SUCH_LINES = "NO_SUCH_LINES"
 CANCELLED = 5
 _OVER = frozenset({4, CANCELLED, 6})  # refunded, cancelled, declined
 _SHIPPED = frozenset({2, 3, 10})  # shipped, partially shipped, completed
-_PROVIDERS = frozenset({"auspost", "canadapost", "usps", "fedex", "ups", "royalmail"})
+CARRIERS = {
+    "ups": ("ups", "ups"),
+    "usps": ("usps", "usps"),
+    "fedex": ("fedex", "fedex"),
+    "auspost": ("auspost", "australia-post"),
+    "australiapost": ("auspost", "australia-post"),
+    "canadapost": ("canadapost", "canada-post"),
+    "royalmail": ("royalmail", "royal-mail"),
+    "dhl": ("", "dhl"),
+    "dhlexpress": ("", "dhl"),
+    "dpd": ("", "dpd"),
+    "gls": ("", "gls"),
+    "lasership": ("", "lasership"),
+    "ontrac": ("", "ontrac"),
+    "purolator": ("", "purolator"),
+}
+"""By their letters: `shipping_provider`, which is a list of BigCommerce's own, and `tracking_carrier`, which is
+AfterShip's ("Create Order Shipment"). Either makes the link by which the buyer follows the parcel."""
+
 _LONGEST_TRACKING_NUMBER = 50
 
 
@@ -34,13 +52,13 @@ def confirm_shipment(api: ChannelApi, notice: ShipmentNotice) -> None:
     lines = _untold(api, path, notice)
     if not lines:
         return
-    provider = notice.carrier.lower()
+    provider, tracking_carrier = CARRIERS.get(_letters(notice.carrier), ("", ""))
     body = {
         "order_address_id": _address_id(api, path, lines),
         "tracking_number": notice.tracking_number[:_LONGEST_TRACKING_NUMBER],
         "shipping_method": f"{notice.carrier} {notice.service}".strip(),
-        "shipping_provider": provider if provider in _PROVIDERS else "",
-        "tracking_carrier": provider if provider in _PROVIDERS else "",
+        "shipping_provider": provider,
+        "tracking_carrier": tracking_carrier,
         "comments": _mark(notice),
         "items": [{"order_product_id": int(line.line_id), "quantity": line.quantity} for line in lines],
     }
@@ -59,6 +77,10 @@ def _untold(api: ChannelApi, path: str, notice: ShipmentNotice) -> list[NoticeLi
         for item in objects(one.get("items"))
     }
     return [line for line in notice.lines if line.line_id not in told]
+
+
+def _letters(carrier: str) -> str:
+    return "".join(letter for letter in carrier.lower() if letter.isalnum())
 
 
 def _mark(notice: ShipmentNotice) -> str:

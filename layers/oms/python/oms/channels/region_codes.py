@@ -12,7 +12,8 @@ _NAMES = {
         "PA Pennsylvania, RI Rhode Island, SC South Carolina, SD South Dakota, TN Tennessee, TX Texas, UT Utah, "
         "VT Vermont, VA Virginia, WA Washington, WV West Virginia, WI Wisconsin, WY Wyoming, AS American Samoa, "
         "GU Guam, MP Northern Mariana Islands, PR Puerto Rico, VI Virgin Islands, AA Armed Forces Americas, "
-        "AE Armed Forces Europe, AP Armed Forces Pacific"
+        "AE Armed Forces Europe, AE Armed Forces Africa, AE Armed Forces Canada, AE Armed Forces Middle East, "
+        "AP Armed Forces Pacific"
     ),
     "CA": (
         "AB Alberta, BC British Columbia, MB Manitoba, NB New Brunswick, NL Newfoundland and Labrador, "

@@ -62,11 +62,12 @@ TOPICS = frozenset(
         "orders/partially_fulfilled",
     }
 )
-"""Those that carry the whole order."""
+"""Those that carry the whole order, unless the webhook was registered with some of its fields only."""
 
-EDITED = "orders/edited"
-NEWS_TOPICS = frozenset({EDITED, "fulfillments/create", "fulfillments/update", "refunds/create"})
-"""Those that say only which order changed."""
+EDITED, DELETED = "orders/edited", "orders/delete"
+NEWS_TOPICS = frozenset({EDITED, DELETED, "fulfillments/create", "fulfillments/update", "refunds/create"})
+"""Those that say only which order changed. One that was deleted is asked for as well: nobody finds it, and a person
+looks at what is open here."""
 
 PRIVACY_TOPICS = {
     "customers/data_request": PrivacyKind.DATA_REQUEST,
@@ -107,18 +108,33 @@ def parse(envelope: Envelope) -> Parsed | None:
         raise InvalidMessage("a message names its topic, like orders/create", field=_TOPIC, reason=reason)
     if topic == envelopes.FETCHED or topic in TOPICS:
         return _order(envelope)
-    # only here and below, so that verifying a webhook does not load pydantic
+    return _news_or_wish(envelope) if topic in NEWS_TOPICS or topic in PRIVACY_TOPICS else None
+
+
+# Imports are made only in these, so that verifying a webhook does not load pydantic.
+
+
+def _news_or_wish(envelope: Envelope) -> Parsed:
     from oms.channels import message_fields, shopify_news
 
-    if topic in NEWS_TOPICS:
-        return shopify_news.order_news(message_fields.text_of(envelope), is_edit=topic == EDITED)
-    if topic in PRIVACY_TOPICS:
-        return shopify_news.privacy_request(message_fields.text_of(envelope), PRIVACY_TOPICS[topic], envelope)
-    return None
+    text = message_fields.text_of(envelope)
+    if envelope.topic in PRIVACY_TOPICS:
+        return shopify_news.privacy_request(text, PRIVACY_TOPICS[envelope.topic], envelope)
+    if envelope.topic == DELETED:
+        return shopify_news.deletion_news(text)
+    return shopify_news.order_news(text, is_edit=envelope.topic == EDITED)
 
 
 def _order(envelope: Envelope) -> Parsed:
-    from oms.channels import message_fields, shopify_models, shopify_orders
+    from oms.channels import message_fields, shopify_models, shopify_news, shopify_orders
 
-    order = message_fields.read(shopify_models.ShopifyOrder, message_fields.text_of(envelope))
+    text, is_answer = message_fields.text_of(envelope), envelope.topic == envelopes.FETCHED
+    try:
+        order = message_fields.read(shopify_models.ShopifyOrder, text)
+    except InvalidMessage as error:
+        if is_answer or not shopify_news.misses_a_part(error):
+            raise
+        return shopify_news.partial_news(message_fields.read(shopify_models.Identified, text))
+    if not is_answer and shopify_news.is_part(order):
+        return shopify_news.partial_news(order)
     return shopify_orders.incoming_order(order, channel=envelope.channel, account=envelope.account)

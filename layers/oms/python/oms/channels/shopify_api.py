@@ -4,8 +4,8 @@ Orders are read by REST, whose orders have the shape of the webhooks; everything
 legacy API since 2024-10-01 and still offered in this version; were it withdrawn, `shopify_reading` would ask GraphQL's
 `orders` and put its answer into the same shape. Credentials: `access_token` of an app made in the shop's admin, or
 `client_id` and `client_secret` of one made in the developer dashboard ("Using the client credentials grant"). The app
-needs the scopes read_all_orders, write_orders, write_inventory, read_locations, read_products, and to fulfill
-write_merchant_managed_fulfillment_orders (for other services' orders write_third_party_fulfillment_orders).
+needs the scopes read_all_orders, write_orders, read_payment_terms, write_inventory, read_locations, read_products, and
+to fulfill write_merchant_managed_fulfillment_orders (for other services' orders write_third_party_fulfillment_orders).
 Option `shop`: the shop's name on myshopify.com.
 """
 

@@ -33,13 +33,21 @@ CARRIERS = {
     "usps": "USPS",
     "fedex": "FedEx",
     "dhl": "DHL Express",
-    "dhl_express": "DHL Express",
+    "dhlexpress": "DHL Express",
+    "dhlecommerce": "DHL eCommerce",
     "ontrac": "OnTrac",
-    "canada_post": "Canada Post",
-    "royal_mail": "Royal Mail",
+    "lasership": "LaserShip",
+    "purolator": "Purolator",
+    "canadapost": "Canada Post",
+    "australiapost": "Australia Post",
+    "royalmail": "Royal Mail",
+    "evri": "Evri",
+    "dpd": "DPD",
     "gls": "GLS",
+    "tnt": "TNT",
 }
-"""As Shopify spells them; from these it makes the link by which a customer follows the parcel."""
+"""By their letters, as Shopify spells them: only from that spelling it makes the link by which a customer follows the
+parcel ("FulfillmentTrackingInput")."""
 
 # A query may cost 1,000 points, a point for each thing that its lists could hold ("GraphQL Admin API rate limits").
 _FULFILLMENTS = """
@@ -279,7 +287,8 @@ def _fulfill(api: ChannelApi, notice: ShipmentNotice, chosen: list[tuple[_Part, 
         "notifyCustomer": is_on(api, "notify_customer"),
     }
     if _number(notice):
-        company = CARRIERS.get(notice.carrier.lower(), notice.carrier)
+        letters = "".join(letter for letter in notice.carrier.lower() if letter.isalnum())
+        company = CARRIERS.get(letters, notice.carrier)
         content["trackingInfo"] = {"company": company, "number": _number(notice)}
     answer = graphql(api, _FULFILL, {"fulfillment": content})["fulfillmentCreate"]
     refuse(answer["userErrors"])

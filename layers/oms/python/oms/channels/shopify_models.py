@@ -12,12 +12,13 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from oms.channels.message_fields import MAX_QUANTITY, Model, Name, NoneIsZero, OrNothing, Text
+from oms.channels.written_text import MAX_WRITTEN_BYTES
 from oms.domain.validation import in_utc_seconds
 
 
 def _as_text(value: object) -> object:
-    """What a shop wrote into a property: text as it is, anything else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """What a shop wrote into a property: text as it is, nothing for null, anything else as JSON."""
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _id_as_text(value: object) -> object:
@@ -69,10 +70,11 @@ class DiscountAllocation(Model):
 
 
 class Property(Model):
-    """What the customer wished for (engraving, gift note). It may name people."""
+    """What the customer wished for (engraving, gift note), or what an app keeps with it, which may be long. It may name
+    people."""
 
     name: Text = ""
-    value: Annotated[Text, BeforeValidator(_as_text)] = ""
+    value: Annotated[str, BeforeValidator(_as_text), Field(max_length=MAX_WRITTEN_BYTES)] = ""
 
 
 TaxLines = Annotated[tuple[TaxLine, ...], OrNothing]
@@ -175,6 +177,12 @@ class Customer(Identified):
     last_name: Name = ""
 
 
+class PaymentTerms(Model):
+    """When it is to be paid, where that was agreed on: net, fixed, fulfillment or receipt."""
+
+    payment_terms_type: Name = ""
+
+
 class ShopifyOrder(Identified):
     """The whole order, as of `updated_at`."""
 
@@ -189,6 +197,8 @@ class ShopifyOrder(Identified):
     presentment_currency: Annotated[str, BeforeValidator(_empty_for_none), Field(pattern=r"^([A-Z]{3})?$")] = ""
     taxes_included: bool | None = None
     financial_status: Name = ""
+    payment_terms: PaymentTerms | None = None
+    payment_gateway_names: Annotated[tuple[Name, ...], OrNothing] = ()
     total_price: RequiredAmount
     total_discounts: Amount = Decimal(0)
     total_tax: Amount = Decimal(0)

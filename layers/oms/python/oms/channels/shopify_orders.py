@@ -20,10 +20,20 @@ from oms.channels.shopify_totals import added, charged, in_minor_units, presentm
 from oms.channels.written_text import bounded
 from oms.domain.errors import InvalidMessage, InvalidOrder
 from oms.domain.incoming import Address, Contact, IncomingLine, IncomingOrder
-from oms.domain.order import MAX_LINES, ShippingLine
+from oms.domain.order import MAX_LINES, Method, ShippingLine
 
 _GID = re.compile(r"gid://shopify/([A-Za-z]{1,40})/([0-9]{1,30})")
 _EXPRESS = re.compile(r"express|expedited|overnight|next[ _-]?day|same[ _-]?day", re.IGNORECASE)
+
+_UNPAID = frozenset({"PENDING", "PARTIALLY_PAID"})
+_PAID_LATER = frozenset({"net", "fixed", "fulfillment"})
+"""Agreements by which goods leave before they are paid; "receipt" is to be paid at once ("PaymentTermsType")."""
+
+_AT_THE_DOOR = "Cash on Delivery (COD)"
+_GIFT_CARD = "gift_card"
+"""Names of ways to pay, as `payment_gateway_names` has them."""
+
+_TILL = "pos"
 
 
 def incoming_order(order: ShopifyOrder, channel: str, account: str) -> IncomingOrder:
@@ -37,10 +47,11 @@ def incoming_order(order: ShopifyOrder, channel: str, account: str) -> IncomingO
     placed_at = _placed_at(order)
     fulfilled, returned = _fulfilled(order), _returned(order)
     presentment_currency, presentment_total_minor = presentment(order)
+    pickup_location_id = _pickup_location_id(order)
     return IncomingOrder(
         channel=channel,
         account=account,
-        channel_order_id=_id(order, "Order", "id"),
+        channel_order_id=order_id(order),
         order_number=order.name or (str(order.order_number) if order.order_number is not None else ""),
         placed_at=placed_at,
         channel_updated_at=order.updated_at or placed_at,
@@ -49,18 +60,23 @@ def incoming_order(order: ShopifyOrder, channel: str, account: str) -> IncomingO
         currency=order.currency,
         prices_include_tax=bool(order.taxes_included),
         totals=totals(order),
-        lines=tuple(
-            _line(item, number, order.currency, fulfilled, returned) for number, item in enumerate(order.line_items)
-        ),
+        lines=tuple(_line(item, number, order, fulfilled, returned) for number, item in enumerate(order.line_items)),
         shipping_lines=tuple(_shipping_line(one, order.currency) for one in charged(order)),
-        payment_status=order.financial_status.upper(),
+        payment_status=_payment_status(order),
         customer_id=_customer_id(order.customer),
         service_level=_service_level(order),
+        method=Method.PICKUP if pickup_location_id else Method.SHIP,
+        pickup_location_id=pickup_location_id,
         presentment_currency=presentment_currency,
         presentment_total_minor=presentment_total_minor,
         external_ids=_marks(order),
         contact=_contact(order),
     )
+
+
+def order_id(order: Identified) -> str:
+    """The exact id of an order. Raises InvalidMessage where it is none."""
+    return _id(order, "Order", "id")
 
 
 def _check_lines(items: Sequence[LineItem]) -> None:
@@ -135,11 +151,13 @@ def _current(item: LineItem) -> int:
     return item.quantity if item.current_quantity is None else item.current_quantity
 
 
-def _line(item: LineItem, number: int, currency: str, fulfilled: Counter[str], returned: Counter[str]) -> IncomingLine:
+def _line(
+    item: LineItem, number: int, order: ShopifyOrder, fulfilled: Counter[str], returned: Counter[str]
+) -> IncomingLine:
     """A line. Shopify lowers `current_quantity` for what comes back after delivery as well; that is no cancel here, so
     it counts as still there. Parts of a bundle were sold as one thing: as the parts of a kit here, they ship together.
     """
-    path = f"line_items.{number}"
+    path, currency = f"line_items.{number}", order.currency
     line_id = _id(item, "LineItem", f"{path}.id")
     left = min(item.quantity, fulfilled[line_id])
     # Allocations hold the line's share of every discount, total_discount only what was given on the line.
@@ -154,7 +172,7 @@ def _line(item: LineItem, number: int, currency: str, fulfilled: Counter[str], r
         unit_price_minor=in_minor_units(item.price, currency, f"{path}.price"),
         discount_minor=in_minor_units(discount, currency, f"{path}.total_discount"),
         tax_minor=in_minor_units(added(tax.price for tax in item.tax_lines), currency, f"{path}.tax_lines"),
-        requires_shipping=_requires_shipping(item),
+        requires_shipping=_requires_shipping(item) and not _is_carried_out(order),
         together=f"bundle:{item.sales_line_item_group_id}" if item.sales_line_item_group_id else "",
     )
 
@@ -171,12 +189,38 @@ def _requires_shipping(item: LineItem) -> bool:
     return item.requires_shipping and not item.is_tip
 
 
+def _is_carried_out(order: ShopifyOrder) -> bool:
+    """Whether the customer took it all along from the till: sold there, with nothing to send and nowhere to send it to.
+    What the till's location has left, it reports itself."""
+    return order.source_name == _TILL and order.shipping_address is None and not charged(order)
+
+
 def _shipping_line(one: ShippingItem, currency: str) -> ShippingLine:
     return ShippingLine(
         title=one.title[:255],
         price_minor=in_minor_units(one.price, currency, "shipping_lines.price"),
         tax_minor=in_minor_units(added(tax.price for tax in one.tax_lines), currency, "shipping_lines.tax_lines"),
     )
+
+
+def _payment_status(order: ShopifyOrder) -> str:
+    """What Shopify says, save that nothing is to wait for money that was agreed to come later or at the door."""
+    status = order.financial_status.upper()
+    if status not in _UNPAID:
+        return status
+    if order.payment_terms and order.payment_terms.payment_terms_type.lower() in _PAID_LATER:
+        return "DUE_LATER"
+    ways = set(order.payment_gateway_names) - {_GIFT_CARD}
+    return "DUE_ON_DELIVERY" if ways == {_AT_THE_DOOR} else status
+
+
+def _pickup_location_id(order: ShopifyOrder) -> str | None:
+    """Where the customer collects the order, by the name of the place in the shop. Such an order has no address to go
+    to and one charge, which is named like the place; nothing else in an order of the REST Admin API tells."""
+    charges = charged(order)
+    if order.shipping_address is not None or len(charges) != 1 or order.source_name == _TILL:
+        return None
+    return (charges[0].code or charges[0].title)[:64] or None
 
 
 def _marks(order: ShopifyOrder) -> dict[str, str]:
@@ -234,4 +278,4 @@ def _free_text(order: ShopifyOrder) -> dict[str, str]:
 
 
 def _written(properties: Sequence[Property]) -> str:
-    return "\n".join(f"{one.name}: {one.value}" for one in properties)
+    return "\n".join(f"{one.name}: {one.value}" for one in properties if one.value)

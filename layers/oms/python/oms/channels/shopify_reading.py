@@ -41,6 +41,8 @@ FIELDS = (
     "order_number",
     "original_total_additional_fees_set",
     "original_total_duties_set",
+    "payment_gateway_names",
+    "payment_terms",
     "phone",
     "presentment_currency",
     "processed_at",

@@ -4,6 +4,9 @@ Shopify keeps two sets of totals. `total_*` and the lines' `quantity` are as ord
 taken off for what was removed, refunded or returned; `current_*` and `current_quantity` are what is left of it (REST
 Admin API reference, "Order"). They add up only among themselves. We read the first: it holds for a fresh order and for
 an edited one, and what is left is told by the lines' units.
+
+Of an order that was paid in another currency every amount was converted and rounded by itself: there the parts may miss
+the total by that much, which is booked as a fee or a discount that nobody named.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+from oms.channels import rounded_money
 from oms.channels.shopify_models import MoneySet, ShippingItem, ShopifyOrder
 from oms.domain.errors import InvalidMessage
 from oms.domain.money import to_minor
@@ -43,7 +47,7 @@ def totals(order: ShopifyOrder) -> Totals:
     fees are no goods and no tax: they are fees.
     """
     goods = added(item.price * item.quantity for item in order.line_items)
-    return Totals(
+    told = Totals(
         goods_minor=in_minor_units(goods, order.currency, "line_items.price"),
         discounts_minor=in_minor_units(order.total_discounts, order.currency, "total_discounts"),
         shipping_minor=in_minor_units(_shipping(order), order.currency, "total_shipping_price_set"),
@@ -52,6 +56,8 @@ def totals(order: ShopifyOrder) -> Totals:
         fees_minor=in_minor_units(_fees(order), order.currency, "original_total_duties_set"),
         total_minor=in_minor_units(order.total_price, order.currency, "total_price"),
     )
+    included = bool(order.taxes_included)
+    return rounded_money.settled(told, prices_include_tax=included, tolerance_minor=_tolerance(order, told))
 
 
 def presentment(order: ShopifyOrder) -> tuple[str, int]:
@@ -61,6 +67,16 @@ def presentment(order: ShopifyOrder) -> tuple[str, int]:
     if money is None or money.currency_code != currency or currency in ("", order.currency):
         return "", 0
     return currency, in_minor_units(money.amount, currency, "total_price_set.presentment_money.amount")
+
+
+def _tolerance(order: ShopifyOrder, told: Totals) -> int:
+    """How far the exchange can take the sum from the total, in minor units: half a unit for every unit sold, since its
+    price was rounded, and for every other amount; nowhere in the shop's own currency."""
+    if order.presentment_currency in ("", order.currency):
+        return 0
+    units = sum(item.quantity for item in order.line_items if item.price)
+    others = (told.discounts_minor, told.shipping_minor, told.tax_minor, told.tip_minor, told.fees_minor)
+    return (units + sum(1 for amount in others if amount) + 1) // 2
 
 
 def _shipping(order: ShopifyOrder) -> Decimal:

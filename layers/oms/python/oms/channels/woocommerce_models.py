@@ -53,7 +53,8 @@ Metas = Annotated[tuple[Meta, ...], BeforeValidator(_only_lists)]
 class LineItem(Model):
     """One line. `subtotal` is before coupons, `total` after them, both without tax and for all units.
 
-    `bundled_by` and `bundled_items` are the Product Bundles extension's: the line of the bundle, the lines in it.
+    `bundled_by` and `bundled_items` are the Product Bundles extension's: the line of the bundle, the lines in it;
+    `composite_parent` and `composite_children` say the same for Composite Products.
     """
 
     id: Id
@@ -68,7 +69,19 @@ class LineItem(Model):
     total_tax: Amount = Decimal(0)
     bundled_by: NumberText = ""
     bundled_items: Annotated[tuple[Any, ...], BeforeValidator(_only_lists)] = ()
+    composite_parent: NumberText = ""
+    composite_children: Annotated[tuple[Any, ...], BeforeValidator(_only_lists)] = ()
     meta_data: Metas = ()
+
+    @property
+    def part_of(self) -> str:
+        """The id of the line whose part this one is; empty for none."""
+        return next((one for one in (self.bundled_by, self.composite_parent) if one not in ("", "0")), "")
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether other lines are parts of this one."""
+        return bool(self.bundled_items or self.composite_children)
 
 
 class ShippingItem(Model):

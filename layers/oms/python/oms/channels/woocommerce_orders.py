@@ -46,7 +46,7 @@ _PICKUP = frozenset({"local_pickup", "pickup_location"})
 # What is written on lines that are gift cards for somebody: extension Gift Cards, plugin PW Gift Cards.
 _GIFT_CARD_SOLD = ("wc_gc_giftcard_", "pw_gift_card_")
 _FUNDS_USED = "_funds_used"
-_SHIPS_BY_ITSELF = "_bundled_item_needs_shipping"
+_SHIPS_BY_ITSELF = ("_bundled_item_needs_shipping", "_composite_item_needs_shipping")
 _REFUNDED_LINE = "_refunded_item_id"
 _EXPRESS = re.compile(r"express|expedited|overnight|next[ _-]?day|same[ _-]?day", re.IGNORECASE)
 
@@ -202,10 +202,10 @@ def nothing_to_ship(items: Sequence[LineItem], virtual: frozenset[str]) -> froze
     found = {item.id for item in items if product_of(item) in virtual or _is_gift_card(item)}
     assembled: set[str] = set()
     for item in items:
-        if item.bundled_by not in ("", "0") and _meta(item.meta_data, _SHIPS_BY_ITSELF) == "no":
+        if item.part_of and "no" in [_meta(item.meta_data, key) for key in _SHIPS_BY_ITSELF]:
             found.add(item.id)
-            assembled.add(item.bundled_by)
-    return frozenset(found | {item.id for item in items if item.bundled_items and item.id not in assembled})
+            assembled.add(item.part_of)
+    return frozenset(found | {item.id for item in items if item.has_parts and item.id not in assembled})
 
 
 def product_of(item: LineItem) -> str:

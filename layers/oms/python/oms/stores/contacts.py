@@ -1,4 +1,7 @@
-"""`contacts`: a person's data, in a table of its own with its own key, found by keyed hashes, gone in time."""
+"""`contacts`: a person's data, in a table of its own with its own key, found by keyed hashes, gone in time.
+
+A row may stand here before its order does, with nothing in it but that the person is to be forgotten.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from oms.stores.table import ConditionFailedError, Page, Table, our_errors
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-
+NOT_FORGOTTEN = "attribute_not_exists(forgotten)"
 SCAN_PAGE, MAX_SCAN_PAGES = 1_000, 100_000
 
 
@@ -31,10 +34,28 @@ class ContactsStore:
     def get(self, order_id: str) -> Contact | None:
         """The person of an order, or None once purged."""
         item = self.table.get({"order_id": order_id})
-        return from_document(Contact, item) if item else None
+        return from_document(Contact, item) if item and "forgotten" not in item else None
 
-    def put_action(self, order_id: str, contact: Contact, purge_day: date) -> Any:
-        """The put of a person's data; goes with the order's write, whose version guards both."""
+    def is_forgotten(self, order_id: str) -> bool:
+        """Whether the person of an order was to be forgotten before the order came (strongly consistent)."""
+        item = self.table.get({"order_id": order_id})
+        return item is not None and "forgotten" in item
+
+    def forget_ahead(self, order_id: str, purge_day: date) -> bool:
+        """Notes, until that day, that the person of an order that is not here is to be forgotten.
+
+        False where a person's data is there: then the order is here by now.
+        """
+        note = {"order_id": order_id, "forgotten": True, "purge_day": purge_day.isoformat()}
+        try:
+            self.table.put(note, "attribute_not_exists(order_id) OR attribute_exists(forgotten)")
+        except ConditionFailedError:
+            return False
+        return True
+
+    def put_action(self, order_id: str, contact: Contact, purge_day: date, *, knows_forgotten: bool) -> Any:
+        """The put of a person's data; goes with the order's write, whose version guards both. Refused where the person
+        was to be forgotten before the order came, and the order does not know."""
         item: dict[str, Any] = {
             "order_id": order_id,
             **to_document(contact),
@@ -44,7 +65,7 @@ class ContactsStore:
             item["email_hash"] = self.keyed_hash(normal_email(contact.email))
         if contact.phone or contact.ship_to.phone:
             item["phone_hash"] = self.keyed_hash(normal_phone(contact.phone or contact.ship_to.phone))
-        return self.table.put_action(item)
+        return self.table.put_action(item, "" if knows_forgotten else NOT_FORGOTTEN)
 
     def keyed_hash(self, value: str) -> str:
         """HMAC-SHA256 of a normalised email or phone number: finds a person, tells nothing without the key."""

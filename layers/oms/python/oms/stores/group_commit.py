@@ -213,7 +213,9 @@ class GroupCommit:
     def _contact_action(self, change: OrderChange) -> Any:
         if self._contacts is None or change.contact is None:
             raise InvariantBroken("this commit was not given the contacts table")
-        return self._contacts.put_action(change.order.order_id, change.contact, first_look(change.order))
+        order = change.order
+        knows = order.forget_person
+        return self._contacts.put_action(order.order_id, change.contact, first_look(order), knows_forgotten=knows)
 
     def _write(self, changes: Pack[C], work: _Work[C]) -> int:
         """Writes a transaction, and what is left of it without those in the way before any other: those given first
@@ -325,6 +327,8 @@ def _settle_guard(one: Prepared[C], part: Part[C], stored: dict[str, Any] | None
     if part.role is Role.MOVEMENT:
         if one.documented:
             work.settle(one, Outcome.COMMITTED if ours else Outcome.DUPLICATE)
+    elif part.role is Role.OTHER:  # of these only the person's data has a condition: see ContactsStore.put_action
+        work.fail([one], WriteConflict("its person was to be forgotten meanwhile"))
     elif ours:
         work.settle(one, Outcome.COMMITTED)
     elif part.role is Role.RESERVATION:

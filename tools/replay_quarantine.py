@@ -21,6 +21,7 @@ from typing import Any
 
 from oms.domain.errors import Retryable
 from oms.domain.ids import order_of_fulfillment
+from oms.domain.incoming import replayed
 from oms.runtime.queues import Queue
 from oms.stores.documents import format_time
 from oms.stores.quarantine import QuarantineStore
@@ -94,7 +95,7 @@ class Replay:
     def _put_back(self, row: Row) -> None:
         message, moment = row["message"], datetime.now(UTC).isoformat()
         self.quarantine.mark_replayed(row, moment)
-        self.queue.send(json.dumps(message, separators=(",", ":")), group=_group(row["source"], message))
+        self.queue.send(json.dumps(replayed(message), separators=(",", ":")), group=_group(row["source"], message))
         self.quarantine.delete_replayed(row, moment)
 
 

@@ -14,7 +14,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from oms.channels import envelopes, registry
 from oms.domain.channel_messages import OrderNews, PrivacyRequest
 from oms.domain.errors import InvalidMessage, NotFound, Permanent, UnmappedSku
-from oms.domain.incoming import Envelope, IncomingOrder
+from oms.domain.incoming import REPLAYED, Envelope, IncomingOrder
+from oms.domain.intake import has_left
 from oms.runtime.batches import BatchAnswer, each_message
 from oms.runtime.clients import client
 from oms.runtime.clock import now
@@ -27,7 +28,7 @@ from oms.stores.group_commit import GroupCommit
 from oms.stores.listings import ListingsStore
 from oms.stores.orders import OrdersStore
 from oms.stores.quarantine import QuarantineStore
-from oms.stores.reference_data import ProductsStore, SettingsStore
+from oms.stores.reference_data import LocationsStore, ProductsStore, SettingsStore
 from oms.usecases.intake import Intake, Taken
 from oms.usecases.privacy import Privacy, Request
 
@@ -44,6 +45,7 @@ intake = Intake(
     products=ProductsStore(dynamodb, prefix),
     settings=settings,
     commit=commit,
+    locations=LocationsStore(dynamodb, prefix),
     listings=ListingsStore(dynamodb, prefix),
 )
 privacy = Privacy(orders, contacts, settings, commit, quarantine)
@@ -84,12 +86,14 @@ def _take_in(incoming: IncomingOrder, envelope: Envelope) -> None:
         actor=envelope.channel,
         now=now(),
         trace_id=envelope.message_id,
-        fetched=envelope.topic == envelopes.FETCHED,
+        fetched=envelope.topic == envelopes.FETCHED and REPLAYED not in envelope.headers,
         can_fetch=_can_fetch(envelope),
     )
     if result.taken is Taken.REFETCH:
         _fetch(envelope, incoming.channel_order_id)
     metrics.add_metric(f"Orders{result.taken.value.capitalize()}", MetricUnit.Count, 1)
+    if result.taken is Taken.CREATED and has_left(incoming):
+        metrics.add_metric("OrdersShippedElsewhere", MetricUnit.Count, 1)
     told = {"order_id": result.order.order_id, "correlation_id": envelope.message_id, "taken": result.taken.value}
     logger.info("taken", extra=told)
 

@@ -118,6 +118,8 @@ def test_the_rows_of_a_file_become_orders(stage: Stage, run: Run, sheet: Write) 
 
 
 def test_a_dry_run_finds_what_is_wrong_and_sends_nothing(stage: Stage, run: Run, sheet: Write) -> None:
+    account = {"kind": "channel_account", "name": "pos#main", "channel": "pos", "account": "main"}
+    stage.put("settings", account | {"currencies": ["USD"]})
     rows = [
         TILL,
         TILL | {"channel_order_id": "502", "line.sku": "MUGG"},
@@ -129,10 +131,12 @@ def test_a_dry_run_finds_what_is_wrong_and_sends_nothing(stage: Stage, run: Run,
         TILL | {"channel_order_id": "508"},
         TILL | {"channel_order_id": "508", "customer.email": "bob@example.com"},
         TILL,
+        TILL | {"channel_order_id": "509", "placed_at": "2199-03-04T11:55:00Z"},
+        TILL | {"channel_order_id": "510", "currency": "EUR"},
     ]
     result = run("--dry-run", sheet(rows))
     assert result["exit"] == 1
-    assert result["counts"] == {"VALID": 1, "REFUSED": 8}
+    assert result["counts"] == {"VALID": 2, "REFUSED": 9}
     assert told(result) == [
         ("2", "501", "REFUSED", "channel_order_id", "ROWS_APART"),
         ("3", "502", "REFUSED", "lines.0.sku", "UNKNOWN_SKU"),
@@ -144,6 +148,8 @@ def test_a_dry_run_finds_what_is_wrong_and_sends_nothing(stage: Stage, run: Run,
         ("8", "507", "REFUSED", "sold_at_location_id", "UNKNOWN_LOCATION"),
         ("9", "508", "REFUSED", "customer.email", "ROWS_DISAGREE"),
         ("11", "501", "REFUSED", "channel_order_id", "ROWS_APART"),
+        ("12", "509", "REFUSED", "placed_at", "TIME_AHEAD"),
+        ("13", "510", "VALID", "currency", "WRONG_CURRENCY"),
     ]
     assert stage.messages("intake") == []
 
@@ -273,15 +279,26 @@ def test_following_an_import_tells_which_orders_wait_in_quarantine(stage: Stage,
         ("channel,account,channel_order_id,line.sku,channel\n", "columns that come twice: channel"),
         ("channel,account,channel_order_id,line.sku\npos,main,1\n", "row 2 has 3 cells"),
         ('channel,account,channel_order_id,line.sku\npos,main,1,"MUG\n', "row "),
+        ("channel;account;channel_order_id;line.sku\n", "commas"),
+        ("channel,account,channel_order_id,line.sku\n", "no orders"),
+        ("channel,account,channel_order_id,line.sku\npos,main,1,Caf\xe9\n", "save it as UTF-8"),
     ],
 )
 def test_a_file_that_can_not_be_read_to_its_end_sends_nothing(
     stage: Stage, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, says: str
 ) -> None:
     path = tmp_path / "orders.csv"
-    path.write_text(text)
+    path.write_text(text, encoding="latin-1")
     assert import_orders.main([str(path)]) == 2
     assert says in capsys.readouterr().err
+    assert stage.messages("intake") == []
+
+
+def test_a_report_that_can_not_be_written_is_told_before_anything_is_sent(
+    stage: Stage, run: Run, sheet: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert import_orders.main([sheet([TILL]), "--report", str(tmp_path / "nowhere" / "report.csv")]) == 2
+    assert "report" in capsys.readouterr().err
     assert stage.messages("intake") == []
 
 

@@ -11,6 +11,7 @@ import pytest
 from oms.domain.channel_messages import PrivacyKind, PrivacyRequest
 from oms.domain.errors import InvalidOrder, UnmappedSku
 from oms.domain.incoming import IncomingOrder
+from oms.domain.order import OrderStatus
 from oms.usecases.intake import Taken
 from oms.usecases.privacy import Privacy, Request
 from tests.integration.company import (
@@ -138,6 +139,31 @@ def test_two_states_of_one_second_are_asked_about_once_for_each_message_and_neve
     first, *rest = outcomes
     assert first == (Taken.REFETCH, Taken.CHANGED)
     assert {answer for _, answer in rest} == {Taken.UNCHANGED}
+
+
+@pytest.mark.parametrize(("can_fetch", "taken"), [(True, Taken.REFETCH), (False, Taken.STALE)])
+def test_a_cancel_of_the_same_second_that_is_faster_is_not_undone(
+    stage: Stage, faults: Faults, can_fetch: bool, taken: Taken
+) -> None:
+    made, rival = placed(), worker()
+    gone = incoming(channel_updated_at=at(1), cancelled_at=at(1))
+    faults.meanwhile("TransactWriteItems", lambda: rival.intake.take(gone, "shopify", at(1), can_fetch=can_fetch))
+    faster = incoming(channel_updated_at=at(1), service_level="EXPRESS")
+    assert made.intake.take(faster, "shopify", at(1), can_fetch=can_fetch).taken is taken
+    order = stage.order(order_id())
+    assert (faults.hits, order.status, held(stage)) == (1, OrderStatus.CANCELLED, {})
+    balance(stage)
+
+
+def test_of_two_edits_of_one_second_that_meet_the_channel_is_asked_which_holds(stage: Stage, faults: Faults) -> None:
+    made, rival = placed(), worker()
+    faster, slower = told("MUG", 1, service_level="EXPRESS"), told("KETTLE", 1)
+    faults.meanwhile("TransactWriteItems", lambda: rival.intake.take(faster, "shopify", at(1), can_fetch=True))
+    assert made.intake.take(slower, "shopify", at(1), can_fetch=True).taken is Taken.REFETCH
+    order = stage.order(order_id())
+    assert (order.service_level, order.lines[0].sku) == ("EXPRESS", "MUG")
+    assert made.intake.take(slower, "shopify", at(1), fetched=True).taken is Taken.CHANGED
+    assert stage.order(order_id()).lines[0].sku == "KETTLE"
 
 
 def redact(made: Worker, *channel_order_ids: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from oms.domain.errors import InvalidOrder, UnmappedSku
-from oms.domain.order import OrderStatus
+from oms.domain.order import OrderStatus, Totals
 from oms.runtime import clients
 from oms.stores.listings import ListingsStore
 from oms.stores.reference_data import ProductsStore
@@ -86,6 +86,13 @@ def test_goods_that_do_not_ship_or_were_cancelled_need_no_mapping(stage: Stage) 
     ]
 
 
+def test_an_order_whose_goods_have_all_left_needs_no_mapping(stage: Stage) -> None:
+    old = replace(line("L1", "NOT-SOLD-ANY-MORE", 2), fulfilled_quantity=2)
+    order = worker().take(replace(incoming(), lines=(old,), totals=Totals(total_minor=2000))).order
+    assert (order.status, order.review) == (OrderStatus.DELIVERED, None)
+    assert (stage.rows("stock_movements"), stage.rows("quarantine")) == ([], [])
+
+
 def test_what_is_mapped_now_works_now(stage: Stage) -> None:
     made = worker()
     with pytest.raises(UnmappedSku):
@@ -129,6 +136,37 @@ def test_an_unmapped_line_added_after_release_is_put_to_a_person_like_any_other(
     assert (order.reason_code, order.channel_updated_at) == ("CHANGE_AFTER_RELEASE", at(1))
 
 
+NAMED = {"MUG": 1, "BIG BOWL": 1}
+
+
+@pytest.mark.parametrize(
+    ("newer", "hours", "ends"),
+    [
+        ({"lines": NAMED, "cancelled_at": at(1)}, 1, {}),
+        ({"lines": NAMED, "cancelled_at": NOON}, 0, {}),
+        ({"lines": {"MUG": 1}}, 1, {"MUG": 1}),
+        ({"lines": {"MUG": 3, "BIG BOWL": 2}}, 1, {"MUG": 3, "BOWL": 2}),
+    ],
+    ids=["cancelled", "cancelled in the same second", "without it", "edited"],
+)
+@pytest.mark.parametrize("later_first", [False, True])
+def test_an_order_whose_messages_waited_for_a_mapping_ends_as_the_newest_says(
+    stage: Stage, newer: dict[str, Any], hours: float, ends: dict[str, int], later_first: bool
+) -> None:
+    made, waiting = worker(), []
+    for message in (incoming(lines=NAMED), incoming(channel_updated_at=at(hours), **newer)):
+        try:
+            made.take(message, hours=2)
+        except UnmappedSku:
+            waiting.append(message)
+    listed(stage, "BIG BOWL", "BOWL")
+    for message in reversed(waiting) if later_first else waiting:
+        made.take(message, hours=3)
+    order = stage.order(order_id())
+    assert {one.sku: one.unallocated for one in order.lines if one.unallocated} == ends
+    assert (order.status is OrderStatus.CANCELLED) == (not ends)
+
+
 def test_messages_go_back_to_intake_once_everything_in_them_is_known(stage: Stage) -> None:
     made, queue = worker(), QueueDouble()
     quarantined(made, 1, "BIG MUG")
@@ -149,6 +187,18 @@ def test_a_replay_that_dies_after_its_message_was_queued_loses_nothing(stage: St
     unmapped(queue, made).replay(ACCOUNT, at(6), go_on=lambda: True)
     assert len(queue.sent) == 2
     assert stage.rows("quarantine") == []
+
+
+def test_an_account_with_much_in_quarantine_does_not_keep_the_others_from_their_turn(stage: Stage) -> None:
+    made, queue = worker(), QueueDouble()
+    quarantined(made, 1, "MUG")
+    for number in range(6):
+        time_for_one = iter((True, True, False))
+        replay = unmapped(queue, made)
+        replay.replay_all(
+            ["amazon#1", "amazon#2", ACCOUNT], at(number), go_on=lambda left=time_for_one: next(left, False)
+        )
+    assert [group for _, group in queue.sent] == [ACCOUNT]
 
 
 def test_a_replay_stops_when_its_time_is_up(stage: Stage) -> None:

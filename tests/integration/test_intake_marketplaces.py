@@ -127,7 +127,7 @@ def test_a_buyer_who_asks_is_put_to_a_person_where_the_policy_says_so(stage: Sta
 
 def test_units_that_somebody_else_shipped_keep_the_order_from_shipping_twice(stage: Stage) -> None:
     gone = replace(line("L1", "MUG", 2), fulfilled_quantity=2)
-    worker().take(replace(incoming(lines={"MUG": 2}), lines=(gone,)))
+    worker().take(replace(incoming(), lines=(gone, line("L2", "BOWL", 1))))
     assert stage.order(order_id()).reason_code == "FULFILLED_ELSEWHERE"
 
 

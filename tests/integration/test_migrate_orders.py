@@ -449,3 +449,20 @@ def test_a_migrated_order_lives_on_as_any_other(stage: Stage, run: Run, file: Ca
 
 def test_a_file_that_is_not_there_is_told(run: Run) -> None:
     assert migrate_orders.main(["check", "missing.jsonl"]) == 2
+
+
+@pytest.mark.parametrize(("content", "says"), [(b"\n", "no orders"), (b"Caf\xe9", "save it as UTF-8")])
+def test_a_file_without_orders_or_in_another_encoding_is_told(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, says: str
+) -> None:
+    path = tmp_path / "open.jsonl"
+    path.write_bytes(content)
+    assert migrate_orders.main(["check", str(path)]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_report_that_can_not_be_written_is_told_before_anything_is_loaded(
+    stage: Stage, run: Run, file: Callable[..., str], tmp_path: Path
+) -> None:
+    assert migrate_orders.main(["load", file(old()), "--report", str(tmp_path / "nowhere" / "report.csv")]) == 2
+    assert stage.rows("orders") == []

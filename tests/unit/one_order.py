@@ -12,8 +12,9 @@ from oms.domain.catalog import BackorderRule, ChannelAccount, KitComponent, Poli
 from oms.domain.changes import Context, OrderChange
 from oms.domain.incoming import Address, Contact, IncomingLine, IncomingOrder
 from oms.domain.intake import receive
-from oms.domain.order import Order, OrderStatus, ShipmentStatus, Totals
+from oms.domain.order import Order, OrderStatus, Totals
 from oms.domain.progress import TERMINAL
+from oms.domain.shipments import ShipmentStatus
 from oms.domain.stock import Bucket, StockPosition, by_position, net, required
 from tests.unit.builders import NOON, context
 

@@ -11,7 +11,7 @@ from oms.domain.allocation import allocate
 from oms.domain.backordering import record_shortage
 from oms.domain.cancellation import cancel
 from oms.domain.catalog import ChannelAccount, KitComponent, Product
-from oms.domain.changes import OrderChange
+from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, OrderChange
 from oms.domain.events import EventType
 from oms.domain.forgetting import forget_person
 from oms.domain.incoming import IncomingLine, IncomingOrder
@@ -238,3 +238,15 @@ def test_a_person_who_is_to_be_forgotten_is_not_written_down_again_once_the_orde
     assert ended is not None
     change = update(ended.order, message(moved))
     assert change is None or change.contact is None
+
+
+def test_units_taken_out_in_parts_come_back_even_if_the_last_part_was_never_taken_out() -> None:
+    lines = tuple(line(str(number), f"SKU{number}", 1) for number in range(MAX_POSITIONS_PER_CHANGE + 5))
+    order = received(lines=lines)
+    for start in range(0, len(lines), 20):
+        part = {one.line_id: 1 for one in lines[start : start + 20]}
+        order = allocate(order, plan(**{f"at{start}": part}), context()).order
+    first_part = applied(order, message(at(0, *lines, cancelled_at=LATER))).order
+    assert sum(one.cancelled for one in first_part.lines) == MAX_POSITIONS_PER_CHANGE
+    after = settled(first_part, message(at(1, *lines)))
+    assert [one.cancelled for one in after.lines] == [0] * len(lines)

@@ -132,7 +132,8 @@ MESSAGES: dict[Ask, IncomingOrder] = {
     ),
     Ask.ADDRESS: told(contact=ELSEWHERE),
     Ask.SERVICE: told(service_level="EXPRESS"),
-    Ask.PAYMENT: told(payment_status="REFUNDED"),
+    Ask.PAYMENT: told(payment_status="PARTIALLY_REFUNDED"),
+    Ask.UNPAID: told(payment_status="VOIDED"),
     Ask.BUYER_CANCEL: told(cancel_requested="changed their mind"),
     Ask.FULFILLED_THERE: told(line("1", "MUG", 3, fulfilled_quantity=3), line("2", "TEE", 1, fulfilled_quantity=1)),
     Ask.DEADLINES: told(ship_by=NOON + timedelta(days=1), deliver_by=NOON + timedelta(days=4)),
@@ -179,6 +180,7 @@ _STILL_CANCELLED = (
     Ask.OTHER_GOODS,
     Ask.MONEY,
     Ask.PAYMENT,
+    Ask.UNPAID,
     Ask.DEADLINES,
     Ask.PERSON,
     Ask.FULFILLED_THERE,
@@ -208,7 +210,8 @@ WANTED = {
     Ask.ADDRESS: "C AA RRR R - A-",
     Ask.SERVICE: "C AA RRR - - A-",
     Ask.PAYMENT: "C NN NNN N N NN",
-    Ask.BUYER_CANCEL: "C GG RRR R - --",
+    Ask.UNPAID: "C NN RRR N N NN",
+    Ask.BUYER_CANCEL: "C GG RRR - - --",
     Ask.FULFILLED_THERE: "C RR RRR - - --",
     Ask.DEADLINES: "C NN NNN N - --",
     Ask.PERSON: "C NN NNN N N NN",
@@ -317,7 +320,8 @@ def _is_noted(ask: Ask, before: Order, after: Order) -> None:
     assert after.review == before.review
     said = {
         Ask.MONEY: after.totals.total_minor == 4500,
-        Ask.PAYMENT: after.payments[0].status == "REFUNDED",
+        Ask.PAYMENT: after.payments[0].status == "PARTIALLY_REFUNDED",
+        Ask.UNPAID: after.payments[0].status == "VOIDED",
         Ask.DEADLINES: (after.ship_by, after.promised_by) == (NOON + timedelta(days=1), NOON + timedelta(days=4)),
     }
     assert said.get(ask, True)
@@ -345,8 +349,8 @@ def test_the_first_word_of_an_order_makes_it_as_it_says(ask: Ask) -> None:
     order = receive(asking, PRODUCTS, ChannelAccount(), context()).order
     live = sum(one.ordered - one.cancelled for one in order.lines)
     assert live == (0 if asking.cancelled_at else sum(one.current_quantity for one in asking.lines))
-    shows = order.review.reason if order.review else ""
-    assert shows == (TABLE[State.NOT_HERE, ask].reason if ask is Ask.FULFILLED_THERE else "")
+    assert order.review is None
+    assert (order.status is OrderStatus.DELIVERED) == (ask is Ask.FULFILLED_THERE)
     assert (order.deliver_by, order.promised_by) == (asking.deliver_by, asking.deliver_by)
 
 

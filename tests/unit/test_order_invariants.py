@@ -20,11 +20,12 @@ from oms.domain.fulfilling import apply_report
 from oms.domain.incoming import Address, FulfillmentReport, IncomingLine, IncomingOrder
 from oms.domain.intake_updates import update
 from oms.domain.intake_wishes import Message
-from oms.domain.order import Hold, ShipmentStatus
+from oms.domain.order import Hold
 from oms.domain.progress import TERMINAL, was_released
 from oms.domain.release import may_release, release
 from oms.domain.replanning import replan
 from oms.domain.routing import RoutingPlan
+from oms.domain.shipments import ShipmentStatus
 from oms.domain.stock import snapshot
 from oms.domain.tracking import apply_tracking
 from tests.unit.builders import NOON, Candidate, context, location, plan, report, routed, tracking

@@ -156,6 +156,12 @@ def test_nothing_is_sold_at_a_location_nobody_knows(stage: Stage, till: ApiClien
     assert stage.rows("orders") == []
 
 
+def test_nothing_is_to_be_collected_at_a_location_nobody_knows(stage: Stage, till: ApiClient) -> None:
+    reply = sell(till, method="PICKUP", pickup_location_id="STORE-9")
+    assert (reply.status, reply.error["details"]["field"]) == (422, "pickup_location_id")
+    assert stage.rows("orders") == []
+
+
 @pytest.mark.usefixtures("narrow")
 def test_a_receipt_longer_than_one_change_is_booked_to_its_end(stage: Stage, till: ApiClient) -> None:
     lines = long_receipt(stage)

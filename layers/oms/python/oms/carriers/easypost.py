@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from oms.domain.errors import InvalidMessage
 from oms.domain.incoming import TrackingUpdate
-from oms.domain.order import ShipmentStatus
+from oms.domain.shipments import ShipmentStatus
 from oms.domain.validation import invalid_message
 
 PROVIDER = "easypost"

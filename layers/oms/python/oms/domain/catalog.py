@@ -88,6 +88,7 @@ class Location:
 class Notice(StrEnum):
     """What a channel can be told of."""
 
+    ACKNOWLEDGEMENTS = "ACKNOWLEDGEMENTS"
     SHIPMENTS = "SHIPMENTS"
     CANCELLATIONS = "CANCELLATIONS"
     AVAILABILITY = "AVAILABILITY"

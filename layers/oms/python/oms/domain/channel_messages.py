@@ -27,13 +27,15 @@ class PrivacyKind(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivacyRequest:
     """A person's wish about the data we hold, as the channel passed it on. `channel_order_ids` are the orders that it
-    names; none where it is about the whole account."""
+    names; none where it is about the whole account. `about`: which options an account has that it is about, as far as
+    it says so."""
 
     kind: PrivacyKind
     channel: str
     account: str
     request_id: str
     channel_order_ids: tuple[str, ...] = ()
+    about: dict[str, str] = field(default_factory=dict)
 
 
 Parsed = IncomingOrder | OrderNews | PrivacyRequest
@@ -77,6 +79,15 @@ class NoticeLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgementNotice:
+    """An order that we have. `message_id` is the same each time it is told."""
+
+    message_id: str
+    order_id: str
+    channel_order_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShipmentNotice:
     """A parcel that left. `message_id` is the same each time it is told; `completes`: nothing is left to ship.
 
@@ -111,6 +122,10 @@ class CancellationNotice:
     lines: tuple[NoticeLine, ...]
     whole: bool
     completes: bool = False
+
+
+OrderNotice = AcknowledgementNotice | ShipmentNotice | CancellationNotice
+"""What a channel can be told of an order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Confirmations: what a channel is told of its orders, parcel by parcel and cancellation by cancellation.
+"""Confirmations: what a channel is told of its orders: that we have them, each parcel, each cancellation.
 
 An event says that there is something to tell; what is told is read from the document when it is told. One row of
 `deliveries` per event, `<order_id>#<sequence>#<kind>`: whoever hears of the event twice owes it once.
@@ -15,12 +15,20 @@ from typing import Any, NamedTuple
 
 from oms.domain.backordering import BACKORDER_LIMIT, OUT_OF_STOCK
 from oms.domain.catalog import Notice
-from oms.domain.channel_messages import CancellationNotice, NoticeLine, ShipmentNotice
+from oms.domain.channel_messages import (
+    AcknowledgementNotice,
+    CancellationNotice,
+    NoticeLine,
+    OrderNotice,
+    ShipmentNotice,
+)
 from oms.domain.errors import ChannelRefused, InvalidMessage, NotSupported, OmsError
 from oms.domain.events import Event, EventType
-from oms.domain.order import Order, OrderStatus, Shipment
+from oms.domain.listings import ListingKey
+from oms.domain.order import Order, OrderStatus
+from oms.domain.shipments import Shipment
 
-SHIPMENT, CANCELLATION = "shipment", "cancellation"
+ACKNOWLEDGEMENT, SHIPMENT, CANCELLATION = "acknowledgement", "shipment", "cancellation"
 """Kinds of notices."""
 
 BUYER_REQUEST = "BUYER_REQUEST"
@@ -34,10 +42,10 @@ MIGRATION = "migration"
 OWED_WITHIN = timedelta(days=30)
 """Events older than this are told to nobody any more: somebody publishes history again. Rows are kept for longer."""
 
-OPERATIONS = {SHIPMENT: "confirm_shipment", CANCELLATION: "confirm_cancellation"}
+OPERATIONS = {ACKNOWLEDGEMENT: "acknowledge", SHIPMENT: "confirm_shipment", CANCELLATION: "confirm_cancellation"}
 """What the file of a channel must have to be told of a kind."""
 
-WANTED = {SHIPMENT: Notice.SHIPMENTS, CANCELLATION: Notice.CANCELLATIONS}
+WANTED = {ACKNOWLEDGEMENT: Notice.ACKNOWLEDGEMENTS, SHIPMENT: Notice.SHIPMENTS, CANCELLATION: Notice.CANCELLATIONS}
 """What the settings of an account must name to be told of a kind."""
 
 NO_CODE = "REFUSED"
@@ -46,6 +54,7 @@ NO_CODE = "REFUSED"
 _CODE = re.compile(r"[A-Za-z0-9_.,:-]{1,200}")
 _DESTINATION = "channel#"
 _KINDS = {
+    EventType.ORDER_RECEIVED.value: ACKNOWLEDGEMENT,
     EventType.SHIPMENT_SHIPPED.value: SHIPMENT,
     EventType.ORDER_CANCELLED.value: CANCELLATION,
     EventType.LINES_CANCELLED.value: CANCELLATION,
@@ -72,7 +81,8 @@ class Owed:
 def owed_by(event: Mapping[str, Any], now: datetime) -> Owed | None:
     """What an event, as the bus tells it, makes us owe the order's channel; None where it needs no telling.
 
-    A channel is not told what it told us, unless its buyer asked for it. Raises InvalidMessage.
+    A channel is not told what it told us, unless its buyer asked for it, or it wants to hear that we have the order.
+    Raises InvalidMessage.
     """
     kind = _KINDS.get(str(event.get("type")))
     if kind is None:
@@ -82,14 +92,14 @@ def owed_by(event: Mapping[str, Any], now: datetime) -> Owed | None:
         channel, account, at = str(event["channel"]), str(event["account"]), datetime.fromisoformat(event["at"])
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidMessage("not an event of an order", field="detail") from error
-    if at < now - OWED_WITHIN or not _is_news(str(event.get("actor")), channel, event.get("data") or {}):
+    if at < now - OWED_WITHIN or not _is_news(kind, str(event.get("actor")), channel, event.get("data") or {}):
         return None
     return Owed(f"{channel}#{account}", key)
 
 
-def _is_news(actor: str, channel: str, data: Mapping[str, Any]) -> bool:
-    asked_by_buyer = data.get("reason") == BUYER_REQUEST
-    return actor != MIGRATION and (actor != channel or asked_by_buyer)
+def _is_news(kind: str, actor: str, channel: str, data: Mapping[str, Any]) -> bool:
+    awaited = kind == ACKNOWLEDGEMENT or data.get("reason") == BUYER_REQUEST
+    return actor != MIGRATION and (actor != channel or awaited)
 
 
 def destination(channel_account: str) -> str:
@@ -136,14 +146,25 @@ def event_of(document: Mapping[str, Any]) -> Event:
     )
 
 
-def notice(order: Order, events: Sequence[Event], key: NoticeKey) -> ShipmentNotice | CancellationNotice | None:
+def notice(order: Order, events: Sequence[Event], key: NoticeKey) -> OrderNotice | None:
     """What the channel is told, as the order is now; None when there is nothing left to tell.
 
     `events` are all of the order, oldest first.
     """
+    if key.kind == ACKNOWLEDGEMENT:
+        return _acknowledgement_notice(order, events, key)
     if key.kind == SHIPMENT:
         return _shipment_notice(order, events, key)
     return _cancellation_notice(order, events, key)
+
+
+def _acknowledgement_notice(order: Order, events: Sequence[Event], key: NoticeKey) -> AcknowledgementNotice | None:
+    """None for an order that came in cancelled, or was cancelled since: its channel hears, or said, that it is."""
+    if _event(events, key) is None or order.status is OrderStatus.CANCELLED:
+        return None
+    return AcknowledgementNotice(
+        message_id=message_key(key), order_id=order.order_id, channel_order_id=order.channel_order_id
+    )
 
 
 def _shipment_notice(order: Order, events: Sequence[Event], key: NoticeKey) -> ShipmentNotice | None:
@@ -266,15 +287,24 @@ def _units_cancelled(order: Order, events: Sequence[Event], event: Event) -> Map
 
 
 def _cancelled_so_far(order: Order, events: Sequence[Event], event: Event) -> Mapping[str, int]:
-    """Units per line that were cancelled by this event and before it."""
+    """Units per line that were cancelled by this event and before it, those that the order came in without too: no
+    event names them, and of an order that was cancelled as a whole nobody can tell them from the rest."""
     if event.type is not EventType.LINES_CANCELLED:
         return {line.line_id: line.cancelled for line in order.lines}
-    so_far: dict[str, int] = {}
+    named, so_far = Counter[str](), Counter[str]()
     for one in events:
-        if one.type is EventType.LINES_CANCELLED and one.sequence <= event.sequence:
-            for line_id, quantity in (one.data.get("lines") or {}).items():
-                so_far[line_id] = so_far.get(line_id, 0) + quantity
-    return {line.line_id: min(so_far.get(line.line_id, 0), line.ordered) for line in order.lines}
+        if one.type is EventType.LINES_CANCELLED:
+            named.update(one.data.get("lines") or {})
+            so_far.update((one.data.get("lines") or {}) if one.sequence <= event.sequence else {})
+    if not any(one.type is EventType.ORDER_CANCELLED for one in events):
+        so_far.update({line.line_id: max(0, line.cancelled - named[line.line_id]) for line in order.lines})
+    return {line.line_id: min(so_far[line.line_id], line.ordered) for line in order.lines}
+
+
+def listings_cancelled(order: Order) -> list[ListingKey]:
+    """What the channel calls the goods of which units were cancelled: it may change its own figures of them."""
+    names = {line.channel_sku or line.sku for line in order.lines if line.cancelled} - {""}
+    return [ListingKey(f"{order.channel}#{order.account}", name) for name in sorted(names)]
 
 
 def _lines(order: Order, units: Mapping[str, int], so_far: Mapping[str, int]) -> tuple[NoticeLine, ...]:

@@ -83,6 +83,7 @@ _REASONS: dict[str, tuple[str, Unblocker]] = {
     "CHANGE_AFTER_CANCEL": ("The channel changed it after it had ended here{detail}.", Unblocker.OPERATIONS),
     "CANCEL_REQUESTED": ("The buyer asks to cancel it{detail}.", Unblocker.OPERATIONS),
     "FULFILLED_ELSEWHERE": ("The channel says that somebody else has shipped of it{detail}.", Unblocker.OPERATIONS),
+    "PAYMENT_LOST": ("It is not paid any more, and the work was handed out{detail}.", Unblocker.OPERATIONS),
     "UNMAPPED_SKU": ("What its channel added to it is not mapped to a SKU yet{detail}.", Unblocker.OPERATIONS),
     "MIGRATION": ("It is being loaded from another system; load the file again to complete it.", Unblocker.OPERATIONS),
     "NO_ROUTE": ("No location may ship it to where it goes{no_route}.", Unblocker.OPERATIONS),

@@ -17,19 +17,9 @@ from oms.domain.decisions import put_in_review
 from oms.domain.errors import FulfillmentNotFound, InvalidMessage
 from oms.domain.events import EventType
 from oms.domain.incoming import FulfillmentReport
-from oms.domain.order import (
-    Fulfillment,
-    FulfillmentLine,
-    Line,
-    Order,
-    Request,
-    Review,
-    Shipment,
-    ShipmentLine,
-    ShipmentStatus,
-    Work,
-)
+from oms.domain.order import Fulfillment, FulfillmentLine, Line, Order, Request, Review, Work
 from oms.domain.progress import Happening, step
+from oms.domain.shipments import Shipment, ShipmentLine, ShipmentStatus
 from oms.domain.stock import StockMove
 
 _Move = Callable[[str, str, int], StockMove]

@@ -1,8 +1,10 @@
-"""Goods that the customer carried out of the shop: they have left already when the order comes in.
+"""Goods that have left already when the order comes in: the customer carried them out of the shop, or somebody else
+shipped them.
 
-A fact of the physical world: it needs no stock to be there, no location's answer and no carrier. What is sold over the
-counter beyond what was available drives `available` below zero, and those who were promised it are planned anew. To
-allocate such an order is to hand it over: what a worker that died left of a long receipt, the order's execution books.
+What was carried out is a fact of the physical world: it needs no stock to be there, no location's answer and no
+carrier. What is sold over the counter beyond what was available drives `available` below zero, and those who were
+promised it are planned anew. To allocate such an order is to hand it over: what a worker that died left of a long
+receipt, the order's execution books. What somebody else shipped leaves no shelf of ours as far as we know.
 """
 
 from __future__ import annotations
@@ -14,19 +16,19 @@ from datetime import datetime
 from oms.domain import ids, stock
 from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Context, OrderChange
 from oms.domain.events import EventType
-from oms.domain.order import (
-    Fulfillment,
-    FulfillmentLine,
-    Line,
-    Method,
-    Order,
-    Request,
-    Shipment,
-    ShipmentLine,
-    ShipmentStatus,
-    Work,
-)
+from oms.domain.order import Fulfillment, FulfillmentLine, Line, Method, Order, Request, Work
 from oms.domain.progress import step
+from oms.domain.shipments import Shipment, ShipmentLine, ShipmentStatus
+
+ELSEWHERE = "SHIPPED-ELSEWHERE"
+"""The location of units that somebody else had shipped before we heard of their order."""
+
+
+def left_elsewhere(order: Order, at: datetime) -> Order:
+    """The facts of a new order of which nothing is left to ship: nobody works on it, and nothing holds it back."""
+    units = {line.line_id: line.unallocated for line in order.lines if line.unallocated}
+    lines = tuple(_carried(line, line.unallocated) for line in order.lines)
+    return replace(order, lines=lines, fulfillments=(_fulfillment(order, units, ELSEWHERE, at),), holds=())
 
 
 def hand_over(order: Order, context: Context) -> OrderChange | None:
@@ -38,7 +40,7 @@ def hand_over(order: Order, context: Context) -> OrderChange | None:
     if not units:
         return None
     at = min(order.placed_at, context.now)
-    done = _fulfillment(order, len(order.fulfillments) + 1, units, at)
+    done = _fulfillment(order, units, order.sold_at_location_id, at)
     moves = tuple(
         replace(stock.overship(sku, order.sold_at_location_id, stocked), effective_at=at)
         for line in order.lines
@@ -72,12 +74,13 @@ def _first_part(order: Order) -> dict[str, int]:
     return units
 
 
-def _fulfillment(order: Order, number: int, units: Mapping[str, int], at: datetime) -> Fulfillment:
-    """Work that nobody is asked for any more: the shop did it before it told us."""
+def _fulfillment(order: Order, units: Mapping[str, int], location_id: str, at: datetime) -> Fulfillment:
+    """Work that nobody is asked for any more: it was done before we were told."""
     skus = {line.line_id: line.sku for line in order.lines}
-    fulfillment_id = ids.fulfillment_id(order.order_id, number)
+    fulfillment_id = ids.fulfillment_id(order.order_id, len(order.fulfillments) + 1)
+    carried_out = order.method is Method.CARRY_OUT
     parcel = Shipment(
-        shipment_id=f"{fulfillment_id}-carried-out",
+        shipment_id=f"{fulfillment_id}-{'carried-out' if carried_out else 'elsewhere'}",
         carrier="",
         status=ShipmentStatus.DELIVERED,
         status_at=at,
@@ -87,9 +90,9 @@ def _fulfillment(order: Order, number: int, units: Mapping[str, int], at: dateti
     )
     return Fulfillment(
         fulfillment_id=fulfillment_id,
-        location_id=order.sold_at_location_id,
-        method=Method.CARRY_OUT,
-        work=Work.COLLECTED,
+        location_id=location_id,
+        method=order.method,
+        work=Work.COLLECTED if carried_out else Work.DELIVERED,
         request=Request.ACCEPTED,
         lines=tuple(
             FulfillmentLine(line_id=line_id, sku=skus[line_id], assigned=quantity, shipped=quantity)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,9 @@ from oms.domain.order import Method, Payment, ShippingLine, Totals
 
 FETCHED = "fetched"
 """The topic of an order that we asked for: its body is the whole order as the channel's API gives it, as of then."""
+
+REPLAYED = "replayed"
+"""Our own header of an order that we asked for, and that lay in quarantine since: no longer the channel's last word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,13 @@ class Envelope:
     headers: dict[str, str] = field(default_factory=dict)
     is_base64: bool = False
     body: str = ""
+
+
+def replayed(message: Mapping[str, Any]) -> dict[str, Any]:
+    """A message of a queue as it goes back there from quarantine."""
+    if message.get("topic") != FETCHED:
+        return dict(message)
+    return {**message, "headers": {**message.get("headers", {}), REPLAYED: "true"}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

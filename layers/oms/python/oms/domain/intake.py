@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from oms.domain import ids
 from oms.domain.catalog import BackorderRule, ChannelAccount, Product
 from oms.domain.changes import Context, OrderChange, fold
 from oms.domain.errors import InvalidOrder
 from oms.domain.events import EventType
-from oms.domain.handover import hand_over
+from oms.domain.handover import hand_over, left_elsewhere
 from oms.domain.incoming import Address, IncomingLine, IncomingOrder
-from oms.domain.intake_rules import FULFILLED_ELSEWHERE, TOTALS_MISMATCH, WRONG_CURRENCY
-from oms.domain.intake_wishes import payments_of, place_of
+from oms.domain.intake_rules import FULFILLED_ELSEWHERE, TOTALS_MISMATCH, WRONG_CURRENCY, Ask
+from oms.domain.intake_wishes import PAYMENT_GONE, payments_of, place_of
 from oms.domain.kits import inseparable, product_facts, unknown_components
 from oms.domain.money import format_minor
 from oms.domain.order import Hold, Line, Method, Order, Review
@@ -28,7 +29,7 @@ AWAITING_ADDRESS = "AWAITING_ADDRESS"
 MAX_AHEAD = timedelta(days=1)
 """By how much a channel's clock, or a time told without its zone, may be ahead of ours."""
 
-UNPAID = frozenset({"PENDING", "VOIDED", "EXPIRED", "PARTIALLY_PAID", "REFUNDED"})
+UNPAID = PAYMENT_GONE | {"PENDING", "PARTIALLY_PAID"}
 
 
 def receive(
@@ -39,7 +40,8 @@ def receive(
     trace_id: str | None = None,
     content: str = "",
 ) -> OrderChange:
-    """Version 1 of the order. What breaks a rule of ours puts it in review, with no stock committed.
+    """Version 1 of the order. What breaks a rule of ours puts it in review, with no stock committed; what had left
+    altogether is kept as such.
 
     `products` are those of the lines and, of kits, those of their components, as far as they are known. `content` is
     the digest that later messages of the same second are compared with.
@@ -49,9 +51,15 @@ def receive(
     review = _review(incoming, products, account, context)
     if review and not cancelled:
         order = replace(order, review=review)
-    happened: list[Happening] = [(EventType.ORDER_RECEIVED, {"lines": len(order.lines)})]
+    received = {"lines": len(order.lines)}
+    if has_left(incoming):
+        received["shipped_elsewhere"] = sum(line.unallocated for line in order.lines)
+        order = left_elsewhere(order, min(incoming.channel_updated_at, context.now))
+    happened: list[Happening] = [(EventType.ORDER_RECEIVED, received)]
     if order.review:
-        happened.append((EventType.REVIEW_REQUESTED, {"reason": order.review.reason}))
+        happened.append(
+            (EventType.REVIEW_REQUESTED, {"reason": order.review.reason} | _asked_by(order.review, incoming))
+        )
     if cancelled:
         happened.append((EventType.ORDER_CANCELLED, {"reason": incoming.cancel_reason or "CHANNEL"}))
     made = OrderChange(
@@ -164,9 +172,10 @@ def _review(
     incoming: IncomingOrder, products: Mapping[str, Product], account: ChannelAccount, context: Context
 ) -> Review | None:
     """The first rule the order breaks, as a person reads it."""
-    unusable = unusable_goods((line.sku for line in incoming.lines if line.requires_shipping), products)
+    goods = [] if has_left(incoming) else [line for line in incoming.lines if line.requires_shipping]
+    unusable = unusable_goods((line.sku for line in goods), products)
     off_by = totals_difference(incoming)
-    left = sum(line.fulfilled_quantity for line in incoming.lines if line.requires_shipping)
+    left = sum(line.fulfilled_quantity for line in goods)
     if unusable:
         reason, detail = unusable
     elif account.currencies and incoming.currency not in account.currencies:
@@ -178,6 +187,22 @@ def _review(
     else:
         return None
     return Review(reason=reason, since=context.now, detail=detail[:200])
+
+
+def has_left(incoming: IncomingOrder) -> bool:
+    """Whether all that ships of an order had left when we first heard of it: an old one that its channel still touches,
+    or one that somebody shipped by hand. Nothing is left to decide then."""
+    goods = [line for line in incoming.lines if line.requires_shipping and line.current_quantity > 0]
+    left = bool(goods) and all(line.fulfilled_quantity >= line.current_quantity for line in goods)
+    return left and incoming.cancelled_at is None and incoming.method is not Method.CARRY_OUT
+
+
+def _asked_by(review: Review, incoming: IncomingOrder) -> dict[str, Any]:
+    """What the person is asked, as a later message would ask it: who has decided is not asked by that."""
+    if review.reason != FULFILLED_ELSEWHERE:
+        return {}
+    left = {one.line_id: one.fulfilled_quantity for one in incoming.lines if one.requires_shipping}
+    return {"asked": {Ask.FULFILLED_THERE.value: {line_id: units for line_id, units in left.items() if units}}}
 
 
 def unusable_goods(skus: Iterable[str], products: Mapping[str, Product]) -> tuple[str, str] | None:

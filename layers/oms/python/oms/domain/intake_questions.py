@@ -9,12 +9,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from oms.domain.cancellation import open_units
 from oms.domain.changes import Context, OrderChange
 from oms.domain.decisions import MAX_QUEUE_ROWS_LEFT, put_in_review, resolve_review
 from oms.domain.events import EventType
+from oms.domain.incoming import IncomingOrder
 from oms.domain.intake import totals_difference, unusable_goods
-from oms.domain.intake_rules import CHANNEL_EDIT, TOTALS_MISMATCH, UNMAPPED_SKU, Ask, Rule
-from oms.domain.intake_wishes import ADDING, UNITS, Message, Wishes
+from oms.domain.intake_rules import CHANNEL_EDIT, FULFILLED_ELSEWHERE, TOTALS_MISMATCH, UNMAPPED_SKU, Ask, Rule
+from oms.domain.intake_wishes import ADDING, PAYMENT_GONE, UNITS, Message, Wishes
 from oms.domain.money import format_minor
 from oms.domain.order import Order, Review
 from oms.domain.progress import TERMINAL, step, was_released
@@ -22,8 +24,11 @@ from oms.domain.progress import TERMINAL, step, was_released
 _CANCELS = frozenset({EventType.LINES_CANCELLED, EventType.ORDER_CANCELLED})
 _MAX_DETAIL = 200
 
-_TAKEN_BACK = UNITS | {Ask.BUYER_CANCEL, Ask.SERVICE, Ask.CURRENCY}
+_TAKEN_BACK = UNITS | {Ask.BUYER_CANCEL, Ask.SERVICE, Ask.CURRENCY, Ask.UNPAID, Ask.FULFILLED_THERE}
 """Wishes that end with the channel's next word where they are not in it."""
+
+_COUNTED = frozenset({Ask.CANCEL_UNITS, Ask.ADD_UNITS, Ask.RESTORE, Ask.FULFILLED_THERE})
+"""Wishes that are units by line_id."""
 
 
 def put_to_a_person(
@@ -55,7 +60,14 @@ def _was_asked(order: Order, ask: Ask, value: Any) -> bool:
     new."""
     if ask is Ask.ADDRESS:
         return False
-    return bool(_outstanding(order).get(ask) == value)
+    before = _outstanding(order).get(ask)
+    # fewer units are what is left of those a person has decided on, or of those that our own parcels account for
+    may_be_fewer = ask is Ask.FULFILLED_THERE or (ask in _COUNTED and order.review is None)
+    return bool(before == value or (may_be_fewer and before and _is_part(value, before)))
+
+
+def _is_part(units: Mapping[str, int], whole: Mapping[str, int]) -> bool:
+    return all(quantity <= whole.get(line_id, 0) for line_id, quantity in units.items())
 
 
 def _outstanding(order: Order) -> Wishes:
@@ -74,12 +86,20 @@ def _outstanding(order: Order) -> Wishes:
 
 def taken_back(before: Order, order: Order, message: Message, asked: Wishes) -> list[OrderChange]:
     """Wishes that a person was asked about and that the channel does not have any more; who has not decided yet sees
-    it. An order that is cancelled or delivered takes nothing back."""
+    it. An order that is cancelled or delivered takes nothing back, and units that have left are asked for no more
+    because it is too late."""
     incoming = message.incoming
     if incoming.cancelled_at or before.status in TERMINAL:
         return []
+    still_unpaid = not incoming.payment_status or incoming.payment_status in PAYMENT_GONE
     wanted = {*asked, *([Ask.BUYER_CANCEL] if incoming.cancel_requested else [])}
-    gone = [ask.value for ask in _outstanding(before) if ask in _TAKEN_BACK and ask not in wanted]
+    wanted |= {Ask.UNPAID} if still_unpaid else set()
+    outstanding = _outstanding(before).items()
+    gone = [
+        ask.value
+        for ask, value in outstanding
+        if ask in _TAKEN_BACK and ask not in wanted and not _is_overtaken(before, incoming, ask, value)
+    ]
     if not gone:
         return []
     facts: dict[str, Any] = {}
@@ -89,22 +109,29 @@ def taken_back(before: Order, order: Order, message: Message, asked: Wishes) -> 
     return [OrderChange(order=step(order, message.context, (EventType.REQUEST_WITHDRAWN, {"asked": gone}), **facts))]
 
 
-def judge_own_reviews(order: Order, message: Message, to_do: Wishes, room: int) -> list[OrderChange]:
+def _is_overtaken(order: Order, incoming: IncomingOrder, ask: Ask, value: Any) -> bool:
+    """Whether a wish is gone because our parcels have left, not because the channel thought otherwise."""
+    left = open_units(order)
+    if ask is Ask.CANCEL_UNITS:
+        return left.keys().isdisjoint(value)
+    if ask is Ask.FULFILLED_THERE:
+        told = {line.line_id: line.fulfilled_quantity for line in incoming.lines}
+        return _is_part(value, told)
+    return ask is Ask.CANCEL_ALL and not left
+
+
+def judge_own_reviews(order: Order, message: Message, asked: Wishes, to_do: Wishes, room: int) -> list[OrderChange]:
     """What intake itself put in review ends when its cause has; an edit that does not add up begins one."""
+    if order.review:
+        return [resolve_review(order, message.context)] if _is_over(order, order.review, message, asked) else []
     if was_released(order) or order.status in TERMINAL:
         return []
-    off_by = totals_difference(message.incoming)
-    if order.review:
-        mapped = order.review.reason == UNMAPPED_SKU and not _waits_for_newer(
-            order, message.incoming.channel_updated_at
-        )
-        mended = mapped or (order.review.reason == TOTALS_MISMATCH and not off_by)
-        return [resolve_review(order, message.context)] if mended else []
     unusable = _unusable_goods(order, message, to_do)
     if unusable:
         reason, detail = unusable
         review = Review(reason=reason, since=message.context.now, detail=detail[:_MAX_DETAIL])
         return [_in_review(order, review, {"reason": reason}, message.context, room)]
+    off_by = totals_difference(message.incoming)
     if not off_by or (Ask.MONEY not in to_do and UNITS.isdisjoint(to_do)):
         return []
     detail = f"off by {format_minor(off_by, message.incoming.currency)}"
@@ -112,21 +139,40 @@ def judge_own_reviews(order: Order, message: Message, to_do: Wishes, room: int) 
     return [_in_review(order, review, {"reason": TOTALS_MISMATCH}, message.context, room)]
 
 
+def _is_over(order: Order, review: Review, message: Message, asked: Wishes) -> bool:
+    """Whether the cause of the review is gone, and no newer message waits for what it names to be mapped."""
+    incoming = message.incoming
+    if review.reason == FULFILLED_ELSEWHERE:
+        is_all = all(data.get("asked", {}).keys() == {Ask.FULFILLED_THERE.value} for data in _since(order, review))
+        return is_all and Ask.FULFILLED_THERE not in asked and incoming.cancelled_at is None
+    if was_released(order) or order.status in TERMINAL or _waits_for_newer(order, incoming.channel_updated_at):
+        return False
+    return review.reason == UNMAPPED_SKU or (review.reason == TOTALS_MISMATCH and not totals_difference(incoming))
+
+
+def _since(order: Order, review: Review) -> list[dict[str, Any]]:
+    """What was asked since the review began."""
+    asked = EventType.REVIEW_REQUESTED
+    return [event.data for event in order.events if event.type is asked and event.at >= review.since]
+
+
 def await_mapping(order: Order, skus: Iterable[str], told_at: datetime, context: Context) -> OrderChange | None:
-    """The change that keeps an order back while its message of this time waits for goods to be mapped; None if it is
-    kept back for that, or for something else, already."""
-    review = order.review
-    waits = review is not None and (review.reason != UNMAPPED_SKU or _waits_for_newer(order, told_at, or_same=True))
-    if waits or order.status in TERMINAL:
+    """The change that keeps an order back while its message of this time waits for goods to be mapped, or that tells
+    whoever decides on something else; None if a person was asked that before."""
+    if order.status in TERMINAL or _waits_for_newer(order, told_at, or_same=True):
         return None
-    since = review.since if review else context.now
-    kept_back = Review(reason=UNMAPPED_SKU, since=since, detail=", ".join(skus)[:_MAX_DETAIL])
+    review, names = order.review, ", ".join(skus)
+    if review and review.reason != UNMAPPED_SKU:
+        kept_back = replace(review, detail=f"{review.detail}; not mapped: {names}"[:_MAX_DETAIL])
+    else:
+        since = review.since if review else context.now
+        kept_back = Review(reason=UNMAPPED_SKU, since=since, detail=names[:_MAX_DETAIL])
     data = {"reason": UNMAPPED_SKU, "told_at": told_at.isoformat()}
     return _in_review(order, kept_back, data, context, MAX_QUEUE_ROWS_LEFT)
 
 
 def _waits_for_newer(order: Order, told_at: datetime, *, or_same: bool = False) -> bool:
-    """Whether a message that is newer than this one waits for goods to be mapped."""
+    """Whether a message that is newer than this one waits, or waited, for goods to be mapped."""
     times = (event.data.get("told_at") for event in order.events if event.type is EventType.REVIEW_REQUESTED)
     newest = max((datetime.fromisoformat(time) for time in times if time), default=None)
     return newest is not None and (newest > told_at or (or_same and newest == told_at))

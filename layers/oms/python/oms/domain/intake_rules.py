@@ -46,6 +46,7 @@ class Ask(StrEnum):
     ADDRESS = "change address"
     SERVICE = "change service"
     PAYMENT = "payment"
+    UNPAID = "not paid any more"
     BUYER_CANCEL = "buyer asks to cancel"
     FULFILLED_THERE = "shipped by somebody else"
     DEADLINES = "move deadlines"
@@ -53,7 +54,8 @@ class Ask(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What is done about it. GRANT: done where the policy grants buyers their cancels, else put to a person.
+    """What is done about it. GRANT: done where the policy grants buyers their cancels and nothing of the order has left
+    as its channel knows, else put to a person.
 
     NOTE changes facts that no work and no stock depend on.
     """
@@ -77,6 +79,7 @@ class Rule(NamedTuple):
 CHANGE_AFTER_RELEASE, CHANGE_AFTER_CANCEL = "CHANGE_AFTER_RELEASE", "CHANGE_AFTER_CANCEL"
 CHANNEL_EDIT, CANCEL_REQUESTED, FULFILLED_ELSEWHERE = "CHANNEL_EDIT", "CANCEL_REQUESTED", "FULFILLED_ELSEWHERE"
 TOTALS_MISMATCH, UNMAPPED_SKU, WRONG_CURRENCY = "TOTALS_MISMATCH", "UNMAPPED_SKU", "WRONG_CURRENCY"
+PAYMENT_LOST = "PAYMENT_LOST"
 
 _NEW = (State.NOT_HERE,)
 _BEFORE = (State.OPEN, State.OPEN_IN_REVIEW)
@@ -118,14 +121,16 @@ _ROWS: Mapping[Ask, tuple[_Row, ...]] = {
     Ask.CANCEL_ALL: (
         _create("it is kept as cancelled, so that an older message does not bring it to life"),
         _apply(_BEFORE, "nobody works on it: what it held is free at once"),
-        _review((*_AT_WORK, *_GONE), CHANGE_AFTER_RELEASE, "only a location can say whether it can still stop"),
+        _review(_AT_WORK, CHANGE_AFTER_RELEASE, "only a location can say whether it can still stop"),
+        _review(_GONE, CHANGE_AFTER_RELEASE, "it left before its channel knew: only the carrier may still stop it"),
         _ignore(_DELIVERED, "what was delivered can only come back, as a return"),
         _ignore(_CANCELLED, "it is cancelled"),
     ),
     Ask.CANCEL_UNITS: (
         _create("it is made with what is left of it"),
         _apply(_BEFORE, "nobody works on them: they are free at once, the rest keeps what it has"),
-        _review((*_AT_WORK, *_GONE), CHANGE_AFTER_RELEASE, "only a location can say whether it can still stop"),
+        _review(_AT_WORK, CHANGE_AFTER_RELEASE, "only a location can say whether it can still stop"),
+        _review(_GONE, CHANGE_AFTER_RELEASE, "it left before its channel knew: only the carrier may still stop it"),
         _ignore(_DELIVERED, "the channel took back money for goods that arrived: no work follows"),
         _ignore(_CANCELLED, "it is cancelled"),
     ),
@@ -185,14 +190,20 @@ _ROWS: Mapping[Ask, tuple[_Row, ...]] = {
         _note(_BEFORE, "paid ends the wait for the payment, not paid any more begins one"),
         _note((*_AT_WORK, *_GONE, *_DELIVERED, *_CANCELLED), "the books follow the channel"),
     ),
+    Ask.UNPAID: (
+        _create("what is not paid holds its stock and waits"),
+        _note(_BEFORE, "it waits for its payment again"),
+        _review(_AT_WORK, PAYMENT_LOST, "goods that nobody pays for any more are about to leave"),
+        _note((*_GONE, *_DELIVERED, *_CANCELLED), "nothing is left to stop: the books follow the channel"),
+    ),
     Ask.BUYER_CANCEL: (
         _create("it is made, and the wish judged at once as for one that is here"),
         (_BEFORE, Rule(Verdict.GRANT, "nobody works on it; the channel hears that it is cancelled", CANCEL_REQUESTED)),
-        _review((*_AT_WORK, *_GONE), CANCEL_REQUESTED, "only a location can say whether it can still stop"),
-        _ignore((*_DELIVERED, *_CANCELLED), "there is nothing left to cancel"),
+        _review(_AT_WORK, CANCEL_REQUESTED, "only a location can say whether it can still stop"),
+        _ignore((*_GONE, *_DELIVERED, *_CANCELLED), "there is nothing left to cancel"),
     ),
     Ask.FULFILLED_THERE: (
-        (_NEW, Rule(Verdict.CREATE, "it is made, and waits for a person: nothing may ship twice", FULFILLED_ELSEWHERE)),
+        (_NEW, Rule(Verdict.CREATE, "all of it is kept as gone, of a part a person decides", FULFILLED_ELSEWHERE)),
         _review((*_BEFORE, *_AT_WORK), FULFILLED_ELSEWHERE, "the channel says that units left which left no location"),
         _ignore((*_GONE, *_DELIVERED, *_CANCELLED), "nothing is left to ship"),
     ),

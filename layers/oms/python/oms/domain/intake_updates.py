@@ -80,14 +80,14 @@ def update(order: Order, message: Message) -> OrderChange | None:
     if age_of(order, message.incoming.channel_updated_at) is Age.OLDER:
         return None
     message = _without_forgotten(order, message)
-    asked = wishes(order, message.incoming, message.contact)
+    asked = _asked(order, message)
     state = state_of(order)
-    # a buyer who wants the rest is never granted it by the machine: what is left may not be what they would keep
-    grants = message.context.policy.grant_buyer_cancels and not message.incoming.cancel_requested_lines
-    verdicts = _Verdicts(asked, {ask: TABLE[state, ask] for ask in asked}, grants)
+    verdicts = _Verdicts(asked, {ask: TABLE[state, ask] for ask in asked}, _grants(message, asked))
     changes: list[OrderChange] = []
     to_do, to_decide = verdicts.to_do(), verdicts.to_decide()
-    if Ask.CURRENCY in to_decide and Ask.BUYER_CANCEL not in to_do:
+    if Ask.BUYER_CANCEL in to_do:
+        to_decide = {}  # nothing is left to decide
+    elif Ask.CURRENCY in to_decide:
         to_do, to_decide = {}, to_decide | to_do  # nothing is edited at prices that are not the order's
     if to_do:
         edited = _edited(order, message, to_do)
@@ -100,17 +100,32 @@ def update(order: Order, message: Message) -> OrderChange | None:
             if state is State.CANCELLED_THERE:
                 # alive again, it is judged as any other before the message counts as done
                 changes += _unpaid_again(edited.change.order, message)
-                changes += judge_own_reviews(_now(order, changes), message, to_do, _room(changes))
+                changes += judge_own_reviews(_now(order, changes), message, asked, to_do, _room(changes))
                 # written even where it is as before: whoever was about to purge it finds it renewed
                 return replace(fold(changes), contact=_person(message, to_do, {}) or message.incoming.contact)
     changes += taken_back(order, _now(order, changes), message, asked)
     changes += put_to_a_person(_now(order, changes), message, to_decide, verdicts.rules, _room(changes))
-    changes += judge_own_reviews(_now(order, changes), message, to_do, _room(changes))
+    changes += judge_own_reviews(_now(order, changes), message, asked, to_do, _room(changes))
     person = _person(message, to_do, to_decide)
-    changes += _noted(_now(order, changes), message, verdicts, person, refused=bool(to_decide))
+    changes += _noted(_now(order, changes), message, verdicts, person, refused=bool(to_decide.keys() - {Ask.UNPAID}))
     if not changes:
         return None
     return _with_person(fold(changes), message, person)
+
+
+def _asked(order: Order, message: Message) -> Wishes:
+    """What the message asks of the order, as far as the policy minds."""
+    asked = wishes(order, message.incoming, message.contact)
+    if not message.context.policy.unpaid_holds:
+        asked.pop(Ask.UNPAID, None)
+    return asked
+
+
+def _grants(message: Message, asked: Wishes) -> bool:
+    """Whether a buyer's cancel is done by the machine. Never where they want the rest, since what is left may not be
+    what they would keep, nor where the channel says that some has left."""
+    wants_rest = bool(message.incoming.cancel_requested_lines)
+    return message.context.policy.grant_buyer_cancels and not wants_rest and Ask.FULFILLED_THERE not in asked
 
 
 def _without_forgotten(order: Order, message: Message) -> Message:
@@ -168,7 +183,9 @@ def _edited(order: Order, message: Message, to_do: Wishes) -> _Edited | None:
     difference = staged.difference
     if difference.looks_anew or not difference.removed:
         return None
-    return _Edited(cancel(order, difference.removed, message.context, reason), partial=True)
+    part = cancel(order, difference.removed, message.context, reason)
+    # noted with each part: what the channel puts back is its own, though the last part was never taken out
+    return _Edited(part and replace(part, order=_with_taken_out(part.order, message.incoming)), partial=True)
 
 
 def _edit(order: Order, message: Message, to_do: Wishes) -> tuple[Edit, str]:

@@ -25,12 +25,15 @@ CONTENT_LENGTH = 16
 _POSTAL_PREFIX_LENGTH = 3
 _PERSONAL = ("name", "email", "phone")
 
+PAYMENT_GONE = frozenset({"VOIDED", "EXPIRED", "REFUNDED"})
+
 ADDING = (Ask.ADD_UNITS, Ask.ADD_LINE, Ask.RESTORE, Ask.OTHER_GOODS)
 UNITS = frozenset({Ask.CANCEL_ALL, Ask.CANCEL_UNITS, *ADDING})
 """Wishes that look for stock, and all that are about units."""
 
 Wishes = dict[Ask, Any]
-"""What is asked, each with what it is about: units or goods per line, the currency, or True."""
+"""What is asked, each with what it is about, as a person who decides on it needs it: units or goods per line, the
+currency, what of the service is new, why it is cancelled, or True."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,11 +115,14 @@ def line_edits(order: Order, incoming: IncomingOrder) -> tuple[LineEdit, ...]:
 
 
 def _of_known(line: Line, told: IncomingLine | None, *, cancelled: bool, priced: bool) -> LineEdit:
-    """Units the channel takes out and units cancelled here may be the same ones; units it puts back are its own.
+    """Units the channel takes out and units cancelled here may be the same ones; units it puts back are its own. What
+    has left as both know is not taken out by giving back its money: it can only come back, as a return.
 
     `priced`: its prices are in the order's currency.
     """
-    current = 0 if told is None or cancelled else told.current_quantity
+    wanted = 0 if told is None or cancelled else told.current_quantity
+    gone_there = told.fulfilled_quantity if told and line.requires_shipping else 0
+    current = max(wanted, min(line.shipped, gone_there))
     ordered = max(line.ordered, current, told.quantity if told else 0)
     taken_out, before = ordered - current, line.cancelled_by_channel
     gone = max(line.cancelled, taken_out) if taken_out >= before else line.cancelled - (before - taken_out)
@@ -165,10 +171,11 @@ def wishes(order: Order, incoming: IncomingOrder, contact: Contact | None) -> Wi
     """What the message asks; `contact` is the person's data as we have it, None once purged."""
     edits = line_edits(order, incoming)
     cancelled = incoming.cancelled_at is not None
-    found: Wishes = {Ask.CANCEL_ALL: bool(_removed(order, edits))} if cancelled else _unit_wishes(order, edits)
+    found: Wishes = _cancel_wish(order, incoming, edits) if cancelled else _unit_wishes(order, edits)
     if incoming.currency == order.currency:
         found[Ask.MONEY] = _is_repriced(order, incoming, edits)
         found[Ask.PAYMENT] = bool(payments_of(incoming)) and payments_of(incoming) != order.payments
+        found[Ask.UNPAID] = _is_unpaid_now(order, incoming) and incoming.payment_status
     found[Ask.DEADLINES] = bool(deadlines(order, incoming))
     if contact:
         found[Ask.PERSON] = renewed(contact, incoming) != contact
@@ -176,7 +183,7 @@ def wishes(order: Order, incoming: IncomingOrder, contact: Contact | None) -> Wi
         found[Ask.OTHER_GOODS] = _other_goods(order, incoming)
         found[Ask.CURRENCY] = incoming.currency != order.currency and incoming.currency
         found[Ask.ADDRESS] = contact is not None and is_new_address(incoming.contact.ship_to, contact)
-        found[Ask.SERVICE] = service_of(incoming) != Service.of(order)
+        found[Ask.SERVICE] = _other_service(order, incoming)
         if incoming.cancel_requested and _live_units(order):
             found[Ask.BUYER_CANCEL] = list(incoming.cancel_requested_lines) or True
         found[Ask.FULFILLED_THERE] = _shipped_elsewhere(order, incoming)
@@ -184,16 +191,23 @@ def wishes(order: Order, incoming: IncomingOrder, contact: Contact | None) -> Wi
     return asked or {Ask.NOTHING: True}
 
 
+def _cancel_wish(order: Order, incoming: IncomingOrder, edits: tuple[LineEdit, ...]) -> Wishes:
+    """Why all that is left is cancelled, where its channel says so: a fraud is not stopped as a change of mind is."""
+    if not _removed(order, edits):
+        return {}
+    return {Ask.CANCEL_ALL: {"reason": incoming.cancel_reason.upper()} if incoming.cancel_reason else True}
+
+
 def _unit_wishes(order: Order, edits: tuple[LineEdit, ...]) -> Wishes:
     lines = {line.line_id: line for line in order.lines}
-    added: Wishes = {Ask.ADD_UNITS: {}, Ask.ADD_LINE: {}, Ask.RESTORE: {}}
+    added: dict[Ask, dict[str, Any]] = {Ask.ADD_UNITS: {}, Ask.ADD_LINE: {}, Ask.RESTORE: {}}
     for edit in edits:
         line = lines.get(edit.line_id)
         more = edit.wanted - (line.ordered - line.cancelled if line else 0)
-        if more > 0:
-            put_back = line is not None and edit.ordered == line.ordered
-            kind = Ask.ADD_LINE if line is None else Ask.RESTORE if put_back else Ask.ADD_UNITS
-            added[kind][edit.line_id] = more
+        if more > 0 and line is None:
+            added[Ask.ADD_LINE][edit.line_id] = {"sku": edit.sku, "quantity": more}
+        elif more > 0 and line is not None:
+            added[Ask.RESTORE if edit.ordered == line.ordered else Ask.ADD_UNITS][edit.line_id] = more
     return {Ask.CANCEL_UNITS: _removed(order, edits), **added}
 
 
@@ -211,6 +225,17 @@ def _removed(order: Order, edits: tuple[LineEdit, ...]) -> dict[str, int]:
     live = {line.line_id: line.ordered - line.cancelled for line in order.lines}
     less = {edit.line_id: live.get(edit.line_id, edit.wanted) - edit.wanted for edit in edits}
     return {line_id: units for line_id, units in less.items() if units > 0}
+
+
+def _other_service(order: Order, incoming: IncomingOrder) -> dict[str, Any]:
+    """What of the service is not as it was, as it is to be."""
+    before = Service.of(order).facts()
+    return {name: value for name, value in service_of(incoming).facts().items() if value != before[name]}
+
+
+def _is_unpaid_now(order: Order, incoming: IncomingOrder) -> bool:
+    """Whether the payment that there was is gone."""
+    return incoming.payment_status in PAYMENT_GONE and PAYMENT_GONE.isdisjoint(one.status for one in order.payments)
 
 
 def _is_repriced(order: Order, incoming: IncomingOrder, edits: tuple[LineEdit, ...]) -> bool:

@@ -45,7 +45,8 @@ class ListingKey(NamedTuple):
 class Listing:
     """A sku on a channel. What it was last told is there only once it was told anything.
 
-    `listed_at` is the comparison in which the channel named it last.
+    `listed_at` is the comparison in which the channel named it last; `doubted_*`, if there, is what the channel said
+    in it and at which version, where it said less than it was told.
     """
 
     channel_account: str
@@ -57,6 +58,8 @@ class Listing:
     last_published_quantity: int | None = None
     last_published_at: datetime | None = None
     listed_at: datetime | None = None
+    doubted_version: int | None = None
+    doubted_quantity: int | None = None
 
     @property
     def key(self) -> ListingKey:

@@ -16,19 +16,9 @@ from oms.domain.catalog import ChannelAccount, Product
 from oms.domain.changes import MAX_POSITIONS_PER_CHANGE, Context, OrderChange, fold
 from oms.domain.events import EventType
 from oms.domain.migrated import MigratedOrder, Parcel, total_of
-from oms.domain.order import (
-    Fulfillment,
-    FulfillmentLine,
-    Line,
-    Order,
-    Request,
-    Review,
-    Shipment,
-    ShipmentLine,
-    ShipmentStatus,
-    Work,
-)
+from oms.domain.order import Fulfillment, FulfillmentLine, Line, Order, Request, Review, Work
 from oms.domain.progress import Happening, first, step
+from oms.domain.shipments import Shipment, ShipmentLine, ShipmentStatus
 
 ACTOR = "migration"
 MIGRATION = "MIGRATION"

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from oms.domain.events import Event
+from oms.domain.shipments import Shipment
 
 MAX_LINES = 500
 
@@ -86,22 +87,6 @@ class Request(StrEnum):
     CHANGE_REQUESTED = "CHANGE_REQUESTED"
     CHANGE_ACCEPTED = "CHANGE_ACCEPTED"
     CHANGE_REJECTED = "CHANGE_REJECTED"
-
-
-class ShipmentStatus(StrEnum):
-    """Where a parcel is."""
-
-    LABEL_CREATED = "LABEL_CREATED"
-    HANDED_OVER = "HANDED_OVER"
-    IN_TRANSIT = "IN_TRANSIT"
-    OUT_FOR_DELIVERY = "OUT_FOR_DELIVERY"
-    AVAILABLE_FOR_PICKUP = "AVAILABLE_FOR_PICKUP"
-    DELIVERED = "DELIVERED"
-    DELIVERY_FAILED = "DELIVERY_FAILED"
-    RETURNING = "RETURNING"
-    RETURNED = "RETURNED"
-    LOST = "LOST"
-    DAMAGED = "DAMAGED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,30 +170,6 @@ class ShipTo:
     country: str = ""
     region: str = ""
     postal_prefix: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShipmentLine:
-    """Units of an order line in a parcel."""
-
-    line_id: str
-    quantity: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shipment:
-    """A parcel that left, or will."""
-
-    shipment_id: str
-    carrier: str
-    service: str = ""
-    tracking_number: str = ""
-    status: ShipmentStatus
-    status_at: datetime
-    handed_over_at: datetime | None = None
-    first_scan_at: datetime | None = None
-    delivered_at: datetime | None = None
-    lines: tuple[ShipmentLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,15 +14,8 @@ from typing import Any, NamedTuple
 from oms.domain.changes import Context
 from oms.domain.errors import InvariantBroken
 from oms.domain.events import Event, EventType
-from oms.domain.order import (
-    Fulfillment,
-    Order,
-    OrderStatus,
-    Request,
-    ShipmentStatus,
-    WaitingFor,
-    Work,
-)
+from oms.domain.order import Fulfillment, Order, OrderStatus, Request, WaitingFor, Work
+from oms.domain.shipments import ShipmentStatus
 
 Happening = tuple[EventType, dict[str, Any]]
 

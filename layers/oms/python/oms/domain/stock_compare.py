@@ -18,7 +18,8 @@ MAX_NAMED = 20
 
 
 class Phase(StrEnum):
-    """What a comparison looks at: the channel's pages, our listings that they did not name, rows never sent."""
+    """What a comparison looks at: the channel's pages, our listings that they did not name or that are in doubt, rows
+    never sent."""
 
     CHANNEL = "CHANNEL"
     LISTINGS = "LISTINGS"
@@ -32,6 +33,7 @@ class Comparison:
 
     `drifted`: the channel says other than what it was told, `untold`: we have not told it; `units` by how much in all.
     `missing` are listings of ours that the channel does not name, `unlisted` its names that are no listings of ours.
+    `unreadable`: what may be sold of them we don't know ourselves. `waits_until`: doubts are not looked at before.
     """
 
     revision: int = 0
@@ -39,12 +41,14 @@ class Comparison:
     phase: Phase = Phase.CHANNEL
     token: str = ""
     ended_at: datetime | None = None
+    waits_until: datetime | None = None
     compared: int = 0
     drifted: int = 0
     untold: int = 0
     units: int = 0
     missing: int = 0
     unlisted: int = 0
+    unreadable: int = 0
     owed_anew: int = 0
     missing_names: tuple[str, ...] = ()
     unlisted_names: tuple[str, ...] = ()
@@ -52,11 +56,15 @@ class Comparison:
 
 
 class Found(StrEnum):
-    """What a figure of the channel is, beside the one it should be."""
+    """What a figure of the channel is, beside the one it should be. DOUBTED: less than it was told, so that it drifted
+    or has sold units of which we have not heard yet: told anew, it would sell them twice. UNREADABLE: our own books of
+    the goods do not add up, or our listing can't be read."""
 
     RIGHT = "RIGHT"
+    DOUBTED = "DOUBTED"
     DRIFTED = "DRIFTED"
     UNTOLD = "UNTOLD"
+    UNREADABLE = "UNREADABLE"
 
 
 def is_due(last: Comparison | None, now: datetime) -> bool:
@@ -73,10 +81,25 @@ def judge(listing: Listing, believed: int | None, wanted: int, now: datetime) ->
     known = told if believed is None else believed
     if known == wanted or (listing.changed_at is not None and now < listing.changed_at + UNDER_WAY):
         return Found.RIGHT
-    return Found.DRIFTED if told == wanted else Found.UNTOLD
+    if told != wanted:
+        return Found.UNTOLD
+    return Found.DOUBTED if believed is not None and believed < wanted else Found.DRIFTED
 
 
-def counted(comparison: Comparison, found: Mapping[str, Found], units: int) -> Comparison:
+def judge_doubt(listing: Listing, wanted: int) -> Found:
+    """What a figure in doubt was, by what may be sold now: a sale would have changed it, and been told since."""
+    if listing.doubted_version != listing.change_version or listing.doubted_quantity == wanted:
+        return Found.RIGHT
+    return Found.DRIFTED
+
+
+def is_waiting(comparison: Comparison, now: datetime) -> bool:
+    """Whether it is too early to tell doubts from drift."""
+    waits_until = comparison.waits_until
+    return comparison.phase is Phase.LISTINGS and waits_until is not None and now < waits_until
+
+
+def counted(comparison: Comparison, found: Mapping[str, Found], units: int, now: datetime) -> Comparison:
     """The comparison with what was found on one page."""
     verdicts = list(found.values())
     return replace(
@@ -84,7 +107,9 @@ def counted(comparison: Comparison, found: Mapping[str, Found], units: int) -> C
         compared=comparison.compared + len(verdicts),
         drifted=comparison.drifted + verdicts.count(Found.DRIFTED),
         untold=comparison.untold + verdicts.count(Found.UNTOLD),
+        unreadable=comparison.unreadable + verdicts.count(Found.UNREADABLE),
         units=comparison.units + units,
+        waits_until=now + UNDER_WAY if Found.DOUBTED in verdicts else comparison.waits_until,
     )
 
 

@@ -10,8 +10,9 @@ from oms.domain.errors import TrackingNotFound
 from oms.domain.events import EventType
 from oms.domain.ids import tracking_reference
 from oms.domain.incoming import TrackingUpdate
-from oms.domain.order import Fulfillment, Order, Shipment, ShipmentStatus, Work
+from oms.domain.order import Fulfillment, Order, Work
 from oms.domain.progress import step
+from oms.domain.shipments import Shipment, ShipmentStatus
 
 _FINAL = frozenset({ShipmentStatus.DELIVERED, ShipmentStatus.RETURNED})
 _EVENTS = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from oms.domain import ids, intake
 from oms.domain.changes import Context, OrderChange
 from oms.domain.errors import InvalidOrder, InvariantBroken, KeyReused, OrderExists, UnmappedSku, WriteConflict
+from oms.domain.forgetting import forgotten_from_the_start
 from oms.domain.handover import hand_over
 from oms.domain.incoming import IncomingOrder
 from oms.domain.intake_questions import await_mapping
@@ -62,6 +63,25 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
+class _Asking:
+    """Whether the message is the channel's answer to us, and whether the channel can be asked."""
+
+    fetched: bool = False
+    can_fetch: bool = False
+
+    def judge(self, order: Order, incoming: IncomingOrder, content: str) -> Version:
+        """Whether the message of this content counts for the order as it is."""
+        known = bool(order.channel_content)
+        return judge_version(
+            age_of(order, incoming.channel_updated_at),
+            same_content=known and order.channel_content == content,
+            fetched=self.fetched,
+            can_fetch=self.can_fetch and known,
+            is_cancelled=known and order.status is OrderStatus.CANCELLED,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Intake:
     """Takes in canonical orders, whichever channel they come from. `conversion` is needed where they name a hold,
     `promises` where they bring a promise, `locations` to know where goods were carried out from, `listings` where
@@ -90,8 +110,9 @@ class Intake:
         """Creates the order, or brings it to what the channel says now; a repeat changes nothing.
 
         `fetched`: we asked for it, so it is the channel's own answer; `can_fetch`: this channel can be asked. Raises
-        InvalidOrder for an account never set up, an order too large, a time that is not yet or goods that nobody knows
-        (then an order we have waits for a person meanwhile), Retryable when it must be tried again.
+        InvalidOrder for an account never set up, goods that left a location nobody knows, an order too large, a time
+        that is not yet or goods that nobody knows (then an order we have waits for a person meanwhile), Retryable when
+        it must be tried again.
         """
         context = Context(now=now, actor=actor, policy=self.settings.policy())
         incoming = intake.in_whole_seconds(incoming)
@@ -101,12 +122,11 @@ class Intake:
             order, created = self._create(incoming, context, trace_id)
             if created:
                 return IntakeResult(self._as_asked_at_once(order, incoming, context), Taken.CREATED)
-        order = self._handed_over(order, context)
-        version = self._judge_version(order, incoming, fetched=fetched, can_fetch=can_fetch)
+        order, asking = self._handed_over(order, context), _Asking(fetched, can_fetch)
+        version = self._judge_version(order, incoming, asking)
         if version is not Version.COUNTS:
             return IntakeResult(order, Taken(version.value))
-        settled = self._bring_up_to_date(order, incoming, context)
-        return IntakeResult(settled, Taken.UNCHANGED if settled.version == order.version else Taken.CHANGED)
+        return self._bring_up_to_date(order, incoming, context, asking)
 
     def place(
         self,
@@ -125,7 +145,6 @@ class Intake:
         Raises OrderExists, KeyReused, ReservationNotFound, ReservationConsumed, PromiseNotKept, InvalidOrder as `take`
         does, for a promise that has passed or for a location that is not known, Retryable.
         """
-        self._require_location(incoming)
         context = Context(now=now, actor=actor, policy=self.settings.policy())
         marked = replace(incoming, external_ids={**incoming.external_ids, **request.marks()})
         order, created = self._find_or_create(intake.in_whole_seconds(marked), context, trace_id, reservation_id)
@@ -159,15 +178,14 @@ class Intake:
             raise InvariantBroken("this intake was not given what promises are checked by")
         self.promises.require(order, reservation_id, context.now)
 
-    def _require_location(self, incoming: IncomingOrder) -> None:
-        """What was sold at a location may leave its books: it must be one of ours."""
-        if not incoming.sold_at_location_id:
+    def _require_location(self, field: str, location_id: str | None) -> None:
+        """Where stock leaves the books, or a customer is sent to collect it, must be a location of ours."""
+        if not location_id:
             return
         if self.locations is None:
             raise InvariantBroken("this intake was not given the locations")
-        if incoming.sold_at_location_id not in {one.location_id for one in self.locations.all()}:
-            message = f"no location {incoming.sold_at_location_id}"
-            raise InvalidOrder(message, field="sold_at_location_id", reason="UNKNOWN_LOCATION")
+        if location_id not in {one.location_id for one in self.locations.all()}:
+            raise InvalidOrder(f"no location {location_id}", field=field, reason="UNKNOWN_LOCATION")
 
     def _commit_upon(self, reservation_id: str, first: OrderChange, context: Context) -> CommitResult[OrderChange]:
         """Makes the order upon the hold, judged again on the hold as it is whenever somebody else wrote it."""
@@ -180,17 +198,21 @@ class Intake:
         raise WriteConflict(f"reservation {reservation_id}: others always wrote first")
 
     def _first(self, incoming: IncomingOrder, context: Context, trace_id: str | None) -> OrderChange:
-        """Version 1 of an order that was placed with us, under our names for its goods."""
+        """Version 1 of an order that was placed with us, under our names for its goods. Who sends it can mend what it
+        names wrongly; of a channel's order an unknown place of collection is for a person who plans it."""
+        self._require_location("pickup_location_id", incoming.pickup_location_id)
         ours = OurSkus(incoming, self._skus.products_of({line.sku for line in incoming.lines}))
         return self._received(ours, context, trace_id, "")
 
     def _received(self, ours: OurSkus, context: Context, trace_id: str | None, content: str) -> OrderChange:
         channel, account = ours.incoming.channel, ours.incoming.account
+        self._require_location("sold_at_location_id", ours.incoming.sold_at_location_id)
         settings = self.settings.channel_account(channel, account)
         if settings is None:
             message = f"settings has no channel_account {channel}#{account}"
             raise InvalidOrder(message, field="account", reason="UNKNOWN_ACCOUNT")
-        return intake.receive(ours.incoming, ours.products, settings, context, trace_id, content)
+        made = intake.receive(ours.incoming, ours.products, settings, context, trace_id, content)
+        return forgotten_from_the_start(made) if self.contacts.is_forgotten(made.order.order_id) else made
 
     @property
     def _skus(self) -> ChannelSkus:
@@ -199,7 +221,7 @@ class Intake:
     def _create(self, told: IncomingOrder, context: Context, trace_id: str | None) -> tuple[Order, bool]:
         """The order of a channel that was not here a moment ago, and whether this very call made it."""
         ours = self._skus.translate(told)
-        if told.cancelled_at is None:
+        if told.cancelled_at is None and not intake.has_left(told):
             ships = {line.line_id for line in told.lines if line.requires_shipping and line.current_quantity > 0}
             self._skus.require(told, ours, ships)
         # without its digest, the same message judged again is no repeat: the wish is done even if we die before it
@@ -209,29 +231,32 @@ class Intake:
 
     def _as_asked_at_once(self, order: Order, incoming: IncomingOrder, context: Context) -> Order:
         """A new order whose buyer has asked to cancel it by the time we hear of it."""
-        return self._bring_up_to_date(order, incoming, context) if _is_asked_at_once(incoming) else order
+        if not _is_asked_at_once(incoming):
+            return order
+        return self._bring_up_to_date(order, incoming, context, _Asking()).order
 
-    def _judge_version(self, order: Order, incoming: IncomingOrder, *, fetched: bool, can_fetch: bool) -> Version:
-        age = age_of(order, incoming.channel_updated_at)
-        known = bool(order.channel_content)
-        same = age is Age.SAME and known and order.channel_content == content_of(incoming)
-        if same:
-            contact = self.contacts.get(order.order_id)
-            same = contact is None or not (
-                is_new_address(incoming.contact.ship_to, contact) or renewed(contact, incoming) != contact
-            )
-        return judge_version(
-            age,
-            same_content=same,
-            fetched=fetched,
-            can_fetch=can_fetch and known,
-            is_cancelled=known and order.status is OrderStatus.CANCELLED,
+    def _judge_version(self, order: Order, incoming: IncomingOrder, asking: _Asking) -> Version:
+        version = asking.judge(order, incoming, content_of(incoming))
+        if version is not Version.UNCHANGED:
+            return version
+        contact = self.contacts.get(order.order_id)
+        same = contact is None or not (
+            is_new_address(incoming.contact.ship_to, contact) or renewed(contact, incoming) != contact
         )
+        return version if same else asking.judge(order, incoming, content="")
 
-    def _bring_up_to_date(self, order: Order, told: IncomingOrder, context: Context) -> Order:
+    def _bring_up_to_date(self, order: Order, told: IncomingOrder, context: Context, asking: _Asking) -> IntakeResult:
+        """Makes of the order what the channel says; a message that came in meanwhile may have made this one old."""
         content = content_of(told)
+        was_newer = age_of(order, told.channel_updated_at) is Age.NEWER
+
+        def overtaken(current: Order) -> Version | None:
+            version = asking.judge(current, told, content) if was_newer else Version.COUNTS
+            return version if version in (Version.STALE, Version.REFETCH) else None
 
         def decide(current: Order) -> OrderChange | None:
+            if overtaken(current):
+                return None
             contact = self.contacts.get(current.order_id)
             message = Message(incoming=told, contact=contact, context=context, content=content)
             if calls_goods_otherwise(current, message) or needs_goods(current, message):
@@ -241,10 +266,14 @@ class Intake:
             return update(current, message)
 
         try:
-            return change_until_settled(self.commit, order, decide)
+            settled = change_until_settled(self.commit, order, decide)
         except UnmappedSku as error:
             self._await_mapping(order.order_id, told, error, context)
             raise
+        version = overtaken(settled)
+        if version:
+            return IntakeResult(settled, Taken(version.value))
+        return IntakeResult(settled, Taken.UNCHANGED if settled.version == order.version else Taken.CHANGED)
 
     def _await_mapping(self, order_id: str, told: IncomingOrder, error: UnmappedSku, context: Context) -> None:
         """Nothing of the order is handed out without what was added to it: its message goes on from quarantine."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from oms.domain.errors import Retryable
+from oms.domain.incoming import replayed
 from oms.domain.intake_rules import UNMAPPED_SKU
 
 if TYPE_CHECKING:
@@ -39,9 +40,11 @@ class Unmapped:
     intake_queue: Queue
 
     def replay_all(self, channel_accounts: Iterable[str], now: datetime, *, go_on: Callable[[], bool]) -> Replayed:
-        """As `replay`, account by account while `go_on` says there is time; one that fails keeps no other from it."""
-        done = Replayed()
-        for name in channel_accounts:
+        """As `replay`, account by account while `go_on` says there is time; one that fails, or has so much that there
+        is none left, keeps no other from it: each hour another is the first."""
+        done, names = Replayed(), list(channel_accounts)
+        first = now.hour % len(names) if names else 0
+        for name in names[first:] + names[:first]:
             if not go_on():
                 break
             try:
@@ -78,5 +81,5 @@ class Unmapped:
     def _put_back(self, row: Mapping[str, Any], now: datetime) -> None:
         moment = now.isoformat()
         self.quarantine.mark_replayed(row, moment)
-        self.intake_queue.send(json.dumps(row["message"], separators=(",", ":")), group=row["source"])
+        self.intake_queue.send(json.dumps(replayed(row["message"]), separators=(",", ":")), group=row["source"])
         self.quarantine.delete_replayed(row, moment)

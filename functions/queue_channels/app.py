@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -37,6 +38,7 @@ channels = ChannelsTold(
         settings=settings,
         run=accounts.run,
         circuits=circuits,
+        publishing=wiring.publishing(),
     ),
     messages=ChannelMessages(
         listings=ListingsStore(dynamodb, prefix),
@@ -63,6 +65,7 @@ def handler(event: dict[str, Any], context: Any) -> BatchAnswer:
     told = channels.tell([one for one in triggers.values() if one], now, lambda: seconds_left() > 0)
     postpone(client("sqs"), environment("CHANNELS_QUEUE_URL"), records, told.again)
     _count(told)
+    metrics.add_metric("MessagesWaitSeconds", MetricUnit.Seconds, _longest_wait([records[one] for one in told.again]))
     return failures(one for one, trigger in triggers.items() if trigger is None or one in told.again)
 
 
@@ -79,6 +82,12 @@ def _trigger(record: dict[str, Any]) -> Trigger | None:
     except (KeyError, TypeError, ValueError) as error:
         logger.error("failed", extra={"reason": type(error).__name__})
         return None
+
+
+def _longest_wait(records: Iterable[dict[str, Any]]) -> float:
+    """For how long a channel has not taken what it is told. The queue's own age leaves out what failed three times."""
+    sent = [int(record["attributes"]["SentTimestamp"]) / 1000 for record in records]
+    return max(0.0, now().timestamp() - min(sent)) if sent else 0.0
 
 
 def _count(told: Told) -> None:

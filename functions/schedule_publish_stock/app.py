@@ -32,6 +32,7 @@ compare = StockCompare(
     deliveries=DeliveriesStore(dynamodb, prefix),
     compares=StockComparesStore(dynamodb, prefix),
     availabilities=wiring.availabilities(),
+    publishing=wiring.publishing(),
     can=accounts.can,
     run=accounts.run,
     at_most=lambda channel_account: accounts.constant(channel_account, "MAX_QUANTITY", sys.maxsize),
@@ -53,7 +54,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         logger.warning("left for the next run", extra={"channel_account": channel_account, "reason": reason})
     metrics.add_metric("ComparisonsFailed", MetricUnit.Count, len(result.failed))
     metrics.add_metric("MessagesOwedAnew", MetricUnit.Count, sum(result.owed_anew.values()))
-    drift = sum(found.drifted + found.untold for found in result.comparisons.values() if found.ended_at)
+    ended = [found for found in result.comparisons.values() if found.ended_at]
+    drift = sum(found.drifted + found.untold + found.unreadable for found in ended)
     metrics.add_metric("StockDrift", MetricUnit.Count, drift)
     return {"compared": sorted(result.comparisons), "owed_anew": result.owed_anew, "failed": result.failed}
 
@@ -71,6 +73,7 @@ def _tell(channel_account: str, found: Comparison) -> None:
             "units": found.units,
             "missing": found.missing,
             "unlisted": found.unlisted,
+            "unreadable": found.unreadable,
             "owed_anew": found.owed_anew,
         },
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from oms import wiring
+from oms import wiring, wiring_orders
 from oms.domain.changes import Backorder
 from oms.runtime.batches import BatchAnswer, Record, together
 from oms.runtime.clients import client
@@ -30,8 +30,8 @@ publishing = wiring.publishing()
 waking = Waking(
     orders=OrdersStore(dynamodb, prefix),
     waits=WaitsStore(dynamodb, prefix),
-    sourcing=wiring.sourcing(),
-    executions=wiring.executions(),
+    sourcing=wiring_orders.sourcing(),
+    executions=wiring_orders.executions(),
 )
 
 

@@ -55,6 +55,34 @@ def test_an_order_of_woocommerce_ships_and_the_shop_hears_the_tracking_number(
     company.until("the shop knows the tracking number", told, LONG_SECONDS)
 
 
+def test_a_shop_that_is_down_hears_of_the_parcel_when_it_is_back_and_keeps_nobody_else_waiting(
+    company: Company, crafts: WooCommerceShop, amazon: AmazonSeller, buyer: dict[str, Any]
+) -> None:
+    crafts.is_down = True
+    number, other = crafts.place(buyer, MUGS), amazon.place(buyer, {"MSG-MUG-350-SLATE": (1, 1800)})
+    order_id, other_id = ids.order_id("woocommerce", CRAFTS, number), ids.order_id("amazon", MARKET, other)
+    pull(company)
+    company.until("both exist", lambda: all(documents(company, one) for one in (order_id, other_id)), LONG_SECONDS)
+    company.until_it_has(order_id, LONG_SECONDS, status="DELIVERED")
+    company.until_it_has(other_id, LONG_SECONDS, status="DELIVERED")
+    company.until("the other was told", lambda: amazon.was_told(other, tracking_of(company, other_id)), LONG_SECONDS)
+
+    def failed() -> bool:
+        rows = company.query("deliveries", "by_failed", failed_destination=f"channel#{CRAFTS_ACCOUNT}")
+        return (order_id, "FAILED") in [(row.get("order_id"), row["status"]) for row in rows]
+
+    company.until("operations see that it failed", failed, LONG_SECONDS)
+    crafts.is_down = False
+    company.until("the shop was told", lambda: crafts.was_told(number, tracking_of(company, order_id)), LONG_SECONDS)
+    company.until("nothing is left to tell", lambda: not failed())
+
+
+def tracking_of(company: Company, order_id: str) -> str:
+    (parcel,) = company.read(order_id)["fulfillments"][0]["shipments"]
+    number: str = parcel["tracking_number"]
+    return number
+
+
 def test_an_order_that_support_cancels_is_cancelled_in_the_shop_too(
     company: Company, crafts: WooCommerceShop, buyer: dict[str, Any]
 ) -> None:

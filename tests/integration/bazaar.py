@@ -15,11 +15,18 @@ import pytest
 from oms.channels import registry
 from oms.channels.client import ChannelApi, Limit, decimal_json
 from oms.domain.catalog import ChannelAccount, Notice
-from oms.domain.channel_messages import CancellationNotice, ListedPage, NoticeLine, ShipmentNotice
+from oms.domain.channel_messages import (
+    AcknowledgementNotice,
+    CancellationNotice,
+    ListedPage,
+    NoticeLine,
+    ShipmentNotice,
+)
 from oms.domain.errors import NotSupported
 from oms.domain.events import Event, EventType
 from oms.domain.listings import AvailabilityMessage
-from oms.domain.order import Fulfillment, FulfillmentLine, Order, Request, Shipment, ShipmentLine, ShipmentStatus, Work
+from oms.domain.order import Fulfillment, FulfillmentLine, Order, Request, Work
+from oms.domain.shipments import Shipment, ShipmentLine, ShipmentStatus
 from oms.runtime import clients
 from oms.runtime.http import HttpClient
 from oms.stores.deliveries import DeliveriesStore
@@ -30,12 +37,17 @@ from tests.unit.builders import line, order
 
 LIMIT = Limit("all", 1000.0, 1000)
 AT_ONCE = 100
-EVERYTHING = (Notice.SHIPMENTS, Notice.CANCELLATIONS, Notice.AVAILABILITY)
+EVERYTHING = (Notice.ACKNOWLEDGEMENTS, Notice.SHIPMENTS, Notice.CANCELLATIONS, Notice.AVAILABILITY)
 MAIN, OTHER = "bazaar#main", "bazaar#other"
 
 
 def headers(_: ChannelApi) -> Mapping[str, str]:
     return {}
+
+
+def acknowledge(api: ChannelApi, notice: AcknowledgementNotice) -> None:
+    url = f"{api.settings.base_url}/acknowledgements/{notice.channel_order_id}"
+    api.call("POST", url, limit=LIMIT, headers=headers, body={"id": notice.message_id})
 
 
 def confirm_shipment(api: ChannelApi, notice: ShipmentNotice) -> None:
@@ -113,7 +125,7 @@ class Bazaar:
 def bazaar(monkeypatch: pytest.MonkeyPatch, *left_out: str) -> Iterator[Bazaar]:
     """The channel, as if its file were there; `left_out` are operations that its file has not."""
     module: Any = ModuleType("oms.channels.bazaar")
-    for operation in (confirm_shipment, confirm_cancellation, publish, listed):
+    for operation in (acknowledge, confirm_shipment, confirm_cancellation, publish, listed):
         if operation.__name__ not in left_out:
             setattr(module, operation.__name__, operation)
     module.MAX_PUBLISHED = AT_ONCE
@@ -154,7 +166,10 @@ class Worker:
                 "messageId": str(number),
                 "receiptHandle": f"receipt-{number}",
                 "body": f'{{"destination":"{destination}","message_key":"{message_key}"}}',
-                "attributes": {"ApproximateReceiveCount": str(receives)},
+                "attributes": {
+                    "ApproximateReceiveCount": str(receives),
+                    "SentTimestamp": str(int(at(2).timestamp() * 1000)),
+                },
             }
             for number, (destination, message_key) in enumerate(rows)
         ]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from oms.domain.errors import Throttled, Unavailable, WriteConflict
+from oms.domain.errors import InvariantBroken, Throttled, Unavailable, WriteConflict
 from oms.domain.listings import Listing, ListingKey, Telling
 from oms.stores.listings import ListingsStore
 from tests.integration.faults import CrashedError, Faults
@@ -31,9 +31,10 @@ from tests.integration.stage import PREFIX, Stage
 class Overtaken(ListingsStore):
     """Whoever reads a listing here finds that somebody else has begun to tell of it meanwhile."""
 
-    def get_many(self, keys: Iterable[ListingKey]) -> dict[ListingKey, Listing]:
-        found = super().get_many(keys)
+    def read_many(self, keys: Iterable[ListingKey]) -> dict[ListingKey, Listing | InvariantBroken]:
+        found = super().read_many(keys)
         for key, one in found.items():
+            assert isinstance(one, Listing)
             assert self.begin_telling(key, one.change_version)
         return found
 

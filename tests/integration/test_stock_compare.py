@@ -68,11 +68,53 @@ def test_a_channel_that_believes_what_it_was_told_is_left_alone(stage: Stage, sh
 
 def test_a_figure_that_drifted_is_reported_and_told_anew(stage: Stage, shop: Bazaar) -> None:
     told_shelves(stage, shop)
-    shop.stock["mug-1"] = 11
+    shop.stock["mug-1"] = 19
     found = compare(stage).comparisons[MAIN]
     assert (found.drifted, found.untold, found.units) == (1, 0, 4)
     assert Worker(stage, hours=10).work(*pending(stage)) == []
     assert shop.stock["mug-1"] == 15
+
+
+def test_units_that_the_channel_sold_and_has_not_told_us_of_yet_are_no_drift(stage: Stage, shop: Bazaar) -> None:
+    told_shelves(stage, shop)
+    shop.stock |= dict.fromkeys(shop.stock, 14)
+    found = compare(stage, 10).comparisons[MAIN]
+    assert (found.compared, found.drifted, found.phase.value, found.ended_at) == (3, 0, "LISTINGS", None)
+    assert pending(stage) == [], "what was sold there is not put on sale again"
+    stage.put("stock", StockPosition(sku="MUG", location_id="WH-EAST", on_hand=15, available=14, committed=1))
+    Desk().publishing.mark_changed(["MUG"], at(10.1))
+    Worker(stage, hours=10.1).work(*pending(stage))
+    found = compare(stage, 11).comparisons[MAIN]
+    assert (found.compared, found.drifted, found.untold, found.phase.value) == (3, 0, 0, "DONE")
+    assert pending(stage) == []
+
+
+def test_whoever_asks_for_a_comparison_gets_a_new_one_while_doubts_of_the_last_one_wait(
+    stage: Stage, shop: Bazaar
+) -> None:
+    told_shelves(stage, shop)
+    shop.stock["mug-1"] = 11
+    compare(stage, 10)
+    shop.stock["mug-2"] = 19
+    found = compare(stage, 10.1, anew=True).comparisons[MAIN]
+    assert (found.began_at, found.drifted) == (at(10.1), 1)
+
+
+def test_a_channel_that_says_less_and_sold_nothing_has_drifted_and_is_told_anew_an_hour_later(
+    stage: Stage, shop: Bazaar
+) -> None:
+    told_shelves(stage, shop)
+    shop.stock["mug-1"] = 11
+    asked = len(shop.calls)
+    assert compare(stage, 10).comparisons[MAIN].drifted == 0
+    assert compare(stage, 10.1).comparisons[MAIN].phase.value == "LISTINGS", "too early to know"
+    found = compare(stage, 11).comparisons[MAIN]
+    assert (found.compared, found.drifted, found.units, found.phase.value) == (3, 1, 4, "DONE")
+    assert len(shop.calls) == asked + 1, "the channel is asked once"
+    assert Worker(stage, hours=11).work(*pending(stage)) == []
+    assert shop.stock["mug-1"] == 15
+    again = compare(stage, 36).comparisons[MAIN]
+    assert (again.drifted, again.phase.value) == (0, "DONE"), "a doubt is of its own comparison only"
 
 
 def test_a_change_that_was_never_told_is_found(stage: Stage, shop: Bazaar) -> None:
@@ -128,7 +170,7 @@ def test_who_is_told_nothing_is_not_asked(stage: Stage, shop: Bazaar) -> None:
 
 def test_without_time_it_goes_on_where_it_stopped(stage: Stage, shop: Bazaar) -> None:
     told_shelves(stage, shop, 5)
-    shop.page, shop.stock["mug-4"] = 2, 1
+    shop.page, shop.stock["mug-4"] = 2, 21
     turns = iter([True, True, True, False])  # the account, two pages
     first = compare(stage, 10, go_on=lambda: next(turns)).comparisons[MAIN]
     assert (first.compared, first.ended_at) == (4, None)
@@ -140,19 +182,20 @@ def test_without_time_it_goes_on_where_it_stopped(stage: Stage, shop: Bazaar) ->
 
 
 @pytest.mark.parametrize("operation", ["PutItem", "UpdateItem", "Query", "BatchGetItem"])
-@pytest.mark.parametrize("nth", [1, 2, 3])
+@pytest.mark.parametrize(("nth", "drifted"), [(1, 19), (2, 19), (3, 19), (1, 11), (2, 11)])
 def test_a_run_that_dies_anywhere_is_made_good_by_the_next(
-    stage: Stage, shop: Bazaar, faults: Faults, operation: str, nth: int
+    stage: Stage, shop: Bazaar, faults: Faults, operation: str, nth: int, drifted: int
 ) -> None:
     told_shelves(stage, shop)
-    shop.stock["mug-1"], shop.page = 11, 2
+    shop.stock["mug-1"], shop.page = drifted, 2
     faults.crash_after(operation, nth=nth)
     with pytest.raises(CrashedError):
         compare(stage, 10)
     faults.mend()
-    compare(stage, 11)
+    for hour in (11, 12):
+        compare(stage, hour)
     assert row(stage)["phase"] == "DONE"
-    assert Worker(stage, hours=11).work(*pending(stage)) == []
+    assert Worker(stage, hours=12).work(*pending(stage)) == []
     assert set(shop.stock.values()) == {15}
 
 
@@ -224,13 +267,41 @@ def test_a_large_account_takes_turns_with_the_others(stage: Stage, shop: Bazaar)
 
 def test_an_account_that_is_told_no_figures_any_more_is_asked_for_none_any_more(stage: Stage, shop: Bazaar) -> None:
     told_shelves(stage, shop, 5)
-    shop.page, shop.stock["mug-4"] = 2, 1
+    shop.page, shop.stock["mug-4"] = 2, 21
     turns = iter([True, True, False])
     compare(stage, 10, go_on=lambda: next(turns))
     open_account(stage, shop.url, tells=(Notice.SHIPMENTS,))
     calls = len(shop.calls)
     found = compare(stage, 11).comparisons[MAIN]
     assert (found.phase.value, found.drifted, len(shop.calls)) == ("DONE", 0, calls)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_goods_whose_books_do_not_add_up_are_counted_and_keep_no_others_from_being_compared(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
+    with bazaar(monkeypatch, *(() if asked else ("listed",))) as shop:
+        open_account(stage, shop.url)
+        told_shelves(stage, shop)
+        stage.put("listings", Listing(channel_account=MAIN, channel_sku="lamp", sku="BOWL"))
+        stage.put("stock", {"sku": "BOWL", "location_id": "WH-EAST", "on_hand": 5, "available": 1})
+        shop.stock["lamp"] = 3
+        result = compare(stage)
+        found = result.comparisons[MAIN]
+        assert (result.failed, found.compared, found.unreadable, found.phase.value) == ({}, 4, 1, "DONE")
+
+
+def test_a_listing_that_somebody_spoiled_is_counted_and_keeps_no_others_from_being_compared(
+    stage: Stage, shop: Bazaar
+) -> None:
+    told_shelves(stage, shop)
+    listing = next(row for row in stage.rows("listings") if row["channel_sku"] == "mug-1")
+    stage.put("listings", listing | {"change_version": "many"})
+    shop.stock["mug-2"] = 19
+    result = compare(stage)
+    found = result.comparisons[MAIN]
+    assert (result.failed, found.unreadable, found.drifted, found.phase.value) == ({}, 1, 1, "DONE")
+    assert (found.missing, found.unlisted) == (0, 0)
 
 
 def test_more_than_a_channel_takes_is_no_drift(stage: Stage, shop: Bazaar, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,7 +336,8 @@ def failed_notice(stage: Stage, failed_hours: float, status: str = "FAILED", num
     [
         pytest.param(8.5, "FAILED", 12, True, id="failed, and nobody tries any more"),
         pytest.param(9.5, "FAILED", 2, False, id="failed, and is tried again soon"),
-        pytest.param(8.5, "FAILED", 500, False, id="failed too often"),
+        pytest.param(8.5, "FAILED", 240, True, id="failed over a weekend"),
+        pytest.param(8.5, "FAILED", 1_000, False, id="failed too often"),
         pytest.param(8.5, "REFUSED", 1, False, id="refused: a person decides"),
         pytest.param(8.5, "BY_HAND", 1, False, id="nobody can tell it: a person does it"),
         pytest.param(8.5, "PENDING", 0, True, id="never tried: its trigger is lost"),

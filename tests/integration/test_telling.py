@@ -10,12 +10,13 @@ import pytest
 
 from oms.channels import registry
 from oms.domain.catalog import Notice
-from oms.domain.events import EventType
+from oms.domain.events import Event, EventType
 from oms.domain.listings import Listing
 from oms.domain.stock import StockPosition
 from oms.runtime import clients
 from oms.stores.documents import to_document
 from oms.stores.reference_data import SettingsStore
+from oms.usecases import telling
 from oms.usecases.confirmations import Owing
 from tests.integration.bazaar import (
     AT_ONCE,
@@ -111,6 +112,71 @@ def test_orders_placed_with_us_owe_nobody_anything(stage: Stage) -> None:
     assert owe(stage, two_parcels(stage, channel="web"), 1, 2) == []
 
 
+# Acknowledging.
+
+
+ACKNOWLEDGED = "bazaar-main-7#1#acknowledgement"
+
+
+def received(stage: Stage, *later: Event, **changes: Any) -> Any:
+    """An order that came in from the bazaar, and what happened to it since."""
+    order = shipped_order({"L1": 2}, **{"events": (event(1, EventType.ORDER_RECEIVED, "bazaar"), *later), **changes})
+    stage.put("orders", order)
+    return order
+
+
+def test_an_order_that_came_in_is_acknowledged_once_however_often_its_event_comes(stage: Stage, shop: Bazaar) -> None:
+    order = received(stage)
+    rows = owe(stage, order, 1, 1)
+    assert rows == [(CHANNEL, ACKNOWLEDGED)]
+    assert Worker(stage).work(*rows, *rows) == []
+    assert [(one.path, one.json) for one in shop.calls] == [("/acknowledgements/7", {"id": ACKNOWLEDGED})]
+    assert (owe(stage, order, 1), statuses(stage)) == ([], {ACKNOWLEDGED: "SENT"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "left_out"),
+    [
+        pytest.param({"tells": (Notice.SHIPMENTS,)}, (), id="an account that wants no orders acknowledged"),
+        pytest.param({}, ("acknowledge",), id="a channel that needs none"),
+    ],
+)
+def test_who_wants_no_orders_acknowledged_is_owed_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], left_out: tuple[str, ...]
+) -> None:
+    with bazaar(monkeypatch, *left_out) as made:
+        open_account(stage, made.url, **settings)
+        assert owe(stage, received(stage), 1) == []
+
+
+def test_an_order_is_acknowledged_before_its_parcel_and_its_cancellation_are_told(stage: Stage, shop: Bazaar) -> None:
+    left = event(2, EventType.SHIPMENT_SHIPPED, shipment_id="P1")
+    gone = event(3, EventType.LINES_CANCELLED, "api", reason="X", lines={"L1": 1})
+    came = event(1, EventType.ORDER_RECEIVED, "bazaar")
+    order = shipped_order({"L1": 2}, parcel(1, L1=1), cancelled={"L1": 1}, events=(came, left, gone))
+    stage.put("orders", order)
+    assert Worker(stage).work(*reversed(owe(stage, order, 3, 2, 1))) == []
+    assert [one.path.split("/")[1] for one in shop.calls] == ["acknowledgements", "shipments", "cancellations"]
+
+
+def test_an_order_cancelled_before_it_was_acknowledged_is_only_cancelled(stage: Stage, shop: Bazaar) -> None:
+    gone = event(2, EventType.ORDER_CANCELLED, "api", reason="X")
+    order = received(stage, gone, lines=shipped_order({"L1": 2}, cancelled={"L1": 2}).lines, status="CANCELLED")
+    assert Worker(stage).work(*owe(stage, order, 1, 2)) == []
+    assert [one.path for one in shop.calls] == ["/cancellations/7"]
+    assert statuses(stage)[ACKNOWLEDGED] == "OBSOLETE"
+
+
+def test_an_acknowledgement_in_vain_comes_again_and_one_refused_waits_for_a_person(stage: Stage, shop: Bazaar) -> None:
+    rows = owe(stage, received(stage), 1)
+    shop.troubles = [Reply(503), Reply(409, {"code": "NotYours"})]
+    worker = Worker(stage)
+    assert worker.work(*rows) == [0]
+    assert worker.later(20).work(*rows, receives=2) == []
+    (row,) = stage.rows("deliveries")
+    assert (row["status"], row["last_error"]) == ("REFUSED", "ChannelRefused 409 NotYours")
+
+
 # Telling of parcels and cancellations.
 
 
@@ -178,6 +244,53 @@ def test_units_that_will_not_ship_are_told(stage: Stage, shop: Bazaar) -> None:
     assert shop.notices == [
         {"id": "bazaar-main-7#1#cancellation", "reason": "NO_STOCK", "lines": {"L1": 1}, "whole": False}
     ]
+
+
+def cancelled(stage: Stage, sku: str = "MUG", **names: str) -> Any:
+    """An order of one unit that we cancelled."""
+    made = shipped_order({"L1": 1}, cancelled={"L1": 1}, events=(event(1, EventType.ORDER_CANCELLED, "api"),))
+    order = replace(made, lines=(replace(made.lines[0], sku=sku, **names),))
+    stage.put("orders", order)
+    return order
+
+
+@pytest.mark.parametrize("names", [{"sku": "mug-000"}, {"sku": "MUG", "channel_sku": "mug-000"}])
+def test_a_channel_that_puts_cancelled_units_on_sale_itself_is_told_their_figure_once_more(
+    stage: Stage, shop: Bazaar, names: dict[str, str]
+) -> None:
+    assert Worker(stage).work(*shelves(stage, 2)) == []
+    rows = owe(stage, cancelled(stage, **names), 1)
+    shop.during = [lambda: shop.stock.update({"mug-000": 16})]
+    assert Worker(stage).work(*rows) == []
+    assert (shop.stock["mug-000"], pending(stage)) == (16, [(CHANNEL, "availability#mug-000")])
+    assert Worker(stage).work(*pending(stage)) == []
+    assert (shop.stock["mug-000"], pending(stage)) == (15, [])
+
+
+def test_the_figure_is_told_once_more_though_the_worker_dies_or_the_table_is_busy(
+    stage: Stage, shop: Bazaar, faults: Faults
+) -> None:
+    assert Worker(stage).work(*shelves(stage, 1)) == []
+    rows = owe(stage, cancelled(stage, "mug-000"), 1)
+    shop.during = [lambda: shop.stock.update({"mug-000": 16})]
+    faults.refuse("UpdateItem", "ThrottlingException", times=10)
+    assert Worker(stage).work(*rows) == [0]
+    faults.mend()
+    faults.crash_before("UpdateItem")
+    with pytest.raises(CrashedError):
+        Worker(stage).work(*rows)
+    faults.mend()
+    for _ in range(2):
+        assert Worker(stage).work(*rows, *pending(stage)) == []
+    assert (shop.stock["mug-000"], pending(stage)) == (15, [])
+
+
+def test_a_cancellation_of_goods_that_are_not_listed_or_have_no_name_owes_no_figure(stage: Stage, shop: Bazaar) -> None:
+    for sku in ("LAMP", ""):
+        rows = owe(stage, cancelled(stage, sku), 1)
+        assert Worker(stage).work(*rows) == []
+    assert set(statuses(stage).values()) == {"SENT"}
+    assert stage.rows("listings") == []
 
 
 @pytest.mark.parametrize("deleted", [True, False])
@@ -447,6 +560,29 @@ def test_a_figure_that_the_channel_could_not_say_it_took_comes_again_and_no_othe
     assert shop.stock["mug-001"] == 15
 
 
+def test_goods_whose_books_do_not_add_up_keep_no_others_from_being_told(stage: Stage, shop: Bazaar) -> None:
+    rows = shelves(stage, 2)
+    stage.put("listings", Listing(channel_account=MAIN, channel_sku="lamp", sku="BOWL"))
+    stage.put("stock", {"sku": "BOWL", "location_id": "WH-EAST", "on_hand": 5, "available": 1})
+    Desk().publishing.mark_changed(["BOWL"], at(1))
+    rows = sorted(pending(stage))
+    assert Worker(stage).work(*rows) == [0]
+    assert shop.stock == {"mug-000": 15, "mug-001": 15}
+    lamp = next(row for row in stage.rows("deliveries") if row["message_key"] == "availability#lamp")
+    assert (lamp["status"], lamp["last_error"]) == ("FAILED", "InvariantBroken")
+
+
+def test_a_listing_that_somebody_spoiled_keeps_no_others_from_being_told(stage: Stage, shop: Bazaar) -> None:
+    shelves(stage, 3)
+    listing = next(row for row in stage.rows("listings") if row["channel_sku"] == "mug-001")
+    stage.put("listings", {name: value for name, value in listing.items() if name != "sku"})
+    rows = sorted(pending(stage))
+    assert Worker(stage).work(*rows) == [1]
+    assert shop.stock == {"mug-000": 15, "mug-002": 15}
+    spoiled = next(row for row in stage.rows("deliveries") if row["message_key"] == "availability#mug-001")
+    assert (spoiled["status"], spoiled["last_error"]) == ("FAILED", "InvariantBroken")
+
+
 def test_changes_while_a_channel_is_away_are_one_message_however_many(stage: Stage, shop: Bazaar) -> None:
     rows = shelves(stage, 1)
     shop.troubles = [Reply(503)]
@@ -474,6 +610,21 @@ def test_an_account_that_wants_no_figures_has_them_ready_on_their_rows(stage: St
     open_account(stage, shop.url, tells=(Notice.SHIPMENTS,))
     assert Worker(stage).work(*shelves(stage, 2)) == []
     assert (shop.calls, set(statuses(stage).values())) == ([], {"READY"})
+
+
+def test_many_notices_do_not_keep_a_channel_from_hearing_what_is_sold_out(
+    stage: Stage, shop: Bazaar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "NOTICES_FIRST", 2)
+    shelves(stage, 1)
+    for number in range(4):
+        name = {"order_id": f"bazaar-main-{number}", "channel_order_id": f"{number}"}
+        order = shipped_order({"L1": 1}, parcel(1, L1=1), **name)
+        stage.put("orders", order)
+        owe(stage, order, 1)
+    assert Worker(stage).work(*sorted(pending(stage))) == []
+    told = [one.path for one in shop.calls]
+    assert told == ["/shipments/0", "/shipments/1", "/stock", "/shipments/2", "/shipments/3"]
 
 
 def test_figures_wait_while_their_channel_is_away_and_the_newest_is_told_then(stage: Stage, shop: Bazaar) -> None:
@@ -511,3 +662,15 @@ def test_two_workers_with_one_batch_end_with_the_newest_figures(stage: Stage, sh
     assert shop.stock == {"mug-000": 3, "mug-001": 3}
     told = {row["channel_sku"]: row["last_published_quantity"] for row in stage.rows("listings")}
     assert told == shop.stock
+
+
+def test_how_long_a_channel_has_not_taken_what_it_is_told_is_counted(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with bazaar(monkeypatch) as shop:
+        open_account(stage, shop.url)
+        shop.troubles = [Reply(503, {})]
+        stage.put("orders", shipped_order({"l1": 1}, parcel(1, l1=1)))
+        deliveries().owe_once(f"channel#{MAIN}", "bazaar-main-7#1#shipment", "shipment", "bazaar-main-7", at(2))
+        assert Worker(stage, hours=5).work(*pending(stage)) == [0]
+        assert '"MessagesWaitSeconds":[10800.0]' in capsys.readouterr().out.replace(" ", "")

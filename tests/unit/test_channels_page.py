@@ -1,47 +1,31 @@
-"""docs/channels.md: its example works as it stands there, and its table says what the code can do."""
+"""The README's channel works as it stands there, and the table of docs/channels.md says what the code can do."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import json
-import re
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from oms.channels import envelopes, registry
+from oms.channels import ebay_api, envelopes, registry, shopify, woocommerce
 from oms.domain.channel_messages import NoticeLine, ShipmentNotice
 from oms.domain.errors import InvalidMessage
 from oms.domain.incoming import Envelope, IncomingOrder
 from oms.domain.intake import totals_difference
+from tests.lantern import ORDER, add
 from tests.scripted_server import Reply, ScriptedServer, account_api
 
 PAGE = (Path(__file__).parents[2] / "docs/channels.md").read_text()
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-ORDER = {
-    "id": "L-1",
-    "placed_at": "2026-11-23T11:00:00+00:00",
-    "changed_at": "2026-11-23T11:05:00+00:00",
-    "currency": "USD",
-    "total_minor": 3600,
-    "lines": [{"sku": "MUG-STONE-350", "quantity": 2, "price_minor": 1800}],
-    "ship_to": {"name": "Ruth", "address1": "418 Alder Street", "city": "Portland", "region": "OR", "country": "US"},
-}
 
 
 @pytest.fixture
 def lantern(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The page's example, as if its file lay among the channels."""
-    (source,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
-    module = ModuleType("oms.channels.lantern")
-    exec(compile(source, "lantern.py", "exec"), module.__dict__)  # noqa: S102 - our own page, tried as it stands
-    monkeypatch.setitem(sys.modules, "oms.channels.lantern", module)
-    monkeypatch.setattr(registry, "CHANNELS", registry.CHANNELS | {"lantern"})
-    return module
+    return add(monkeypatch)
 
 
 def told(body: object) -> Envelope:
@@ -50,18 +34,18 @@ def told(body: object) -> Envelope:
     )
 
 
-def test_the_pages_example_takes_an_order_that_adds_up(lantern: ModuleType) -> None:
+def test_the_readmes_channel_takes_an_order_that_adds_up(lantern: ModuleType) -> None:
     order = registry.module("lantern").parse(told(ORDER))
     assert isinstance(order, IncomingOrder)
     assert (order.channel_order_id, order.lines[0].sku, totals_difference(order)) == ("L-1", "MUG-STONE-350", 0)
 
 
-def test_the_pages_example_refuses_what_is_no_order(lantern: ModuleType) -> None:
+def test_the_readmes_channel_refuses_what_is_no_order(lantern: ModuleType) -> None:
     with pytest.raises(InvalidMessage):
         registry.module("lantern").parse(told({"id": "L-1"}))
 
 
-def test_the_pages_example_knows_its_own_signature_only(lantern: ModuleType) -> None:
+def test_the_readmes_channel_knows_its_own_signature_only(lantern: ModuleType) -> None:
     body = json.dumps(ORDER).encode()
     signature = hmac.new(b"newest", body, hashlib.sha256).hexdigest()
     channel = registry.verifier("lantern")
@@ -70,7 +54,7 @@ def test_the_pages_example_knows_its_own_signature_only(lantern: ModuleType) -> 
     assert not channel.verify({}, body, ["newest"])
 
 
-def test_the_pages_example_tells_of_a_parcel(lantern: ModuleType) -> None:
+def test_the_readmes_channel_tells_of_a_parcel(lantern: ModuleType) -> None:
     notice = ShipmentNotice(
         message_id="m",
         order_id="lantern-main-l-1",
@@ -93,13 +77,22 @@ def test_the_pages_example_tells_of_a_parcel(lantern: ModuleType) -> None:
     assert asked.headers["authorization"] == "Bearer secret"
 
 
-def test_the_example_can_do_what_its_file_defines_and_no_more(lantern: ModuleType) -> None:
+def test_the_readmes_channel_can_do_what_its_file_defines_and_no_more(lantern: ModuleType) -> None:
     assert registry.can("lantern", "confirm_shipment")
     assert not registry.can("lantern", "pull")
     assert envelopes.FETCHED not in lantern.HEADERS
 
 
-OPERATIONS = ("verify", "pull", "fetch", "confirm_shipment", "confirm_cancellation", "publish", "listed")
+OPERATIONS = (
+    "verify",
+    "pull",
+    "fetch",
+    "acknowledge",
+    "confirm_shipment",
+    "confirm_cancellation",
+    "publish",
+    "listed",
+)
 
 
 def test_the_pages_table_says_what_each_channel_can_do() -> None:
@@ -113,3 +106,17 @@ def test_the_pages_table_says_what_each_channel_can_do() -> None:
     assert told == {
         channel: tuple(registry.can(channel, operation) for operation in OPERATIONS) for channel in registry.CHANNELS
     }
+
+
+@pytest.mark.parametrize(
+    "topic",
+    sorted(
+        shopify.TOPICS
+        | shopify.NEWS_TOPICS
+        | shopify.PRIVACY_TOPICS.keys()
+        | woocommerce.TOPICS
+        | {scope.rpartition("/")[2] for scope in ebay_api.SCOPES.split()}
+    ),
+)
+def test_the_page_names_all_that_is_to_be_registered_at_a_channel(topic: str) -> None:
+    assert f"`{topic}`" in PAGE

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from oms.domain import confirmations
 from oms.domain.backing_off import LONGEST_SECONDS, seconds_to_wait
 from oms.domain.changes import MAX_POSITIONS_PER_CHANGE
-from oms.domain.channel_messages import CancellationNotice, ShipmentNotice
+from oms.domain.channel_messages import AcknowledgementNotice, CancellationNotice, ShipmentNotice
 from oms.domain.confirmations import NoticeKey, notice_of, owed_by, why
 from oms.domain.errors import (
     ChannelRefused,
@@ -58,6 +58,12 @@ def cancellation(order: Order, sequence: int) -> CancellationNotice | None:
     return found
 
 
+def acknowledgement(order: Order, sequence: int) -> AcknowledgementNotice | None:
+    found = confirmations.notice(order, order.events, NoticeKey(order.order_id, sequence, "acknowledgement"))
+    assert found is None or isinstance(found, AcknowledgementNotice)
+    return found
+
+
 def units(notice: ShipmentNotice | CancellationNotice | None) -> dict[str, int]:
     assert notice
     return {line.line_id: line.quantity for line in notice.lines}
@@ -82,7 +88,8 @@ def units(notice: ShipmentNotice | CancellationNotice | None) -> dict[str, int]:
         pytest.param({"actor": "amazon"}, None, id="a parcel that the channel told us of"),
         pytest.param({"actor": "migration"}, None, id="a parcel of the old system"),
         pytest.param({"type": "ShipmentDelivered"}, None, id="a parcel that arrived"),
-        pytest.param({"type": "OrderReceived"}, None, id="an order that came in"),
+        pytest.param({"type": "OrderReceived", "actor": "amazon"}, "acknowledgement", id="an order that came in"),
+        pytest.param({"type": "OrderReceived", "actor": "migration"}, None, id="an order of the old system"),
         pytest.param({"at": "2026-01-02T13:00:00Z"}, None, id="history that is published again"),
         pytest.param({"channel": "web"}, "shipment", id="whether the channel can be told is another question"),
     ],
@@ -195,6 +202,13 @@ def test_lines_say_how_many_of_their_units_were_told_of_so_far() -> None:
     ]
 
 
+def test_units_that_the_order_came_in_without_count_as_told_of() -> None:
+    gone = event(2, EventType.LINES_CANCELLED, "api", reason="X", lines={"L1": 1})
+    told = cancellation(received_order(gone, L1=2), 2)
+    assert told
+    assert [(line.quantity, line.so_far) for line in told.lines] == [(1, 2)], "one was cancelled before we heard of it"
+
+
 def test_a_cancellation_after_the_last_parcel_completes_the_order() -> None:
     left = event(1, EventType.SHIPMENT_SHIPPED, shipment_id="P1")
     gone = event(2, EventType.LINES_CANCELLED, "api", reason="CUSTOMER", lines={"L1": 1})
@@ -231,7 +245,35 @@ def test_a_parcel_that_is_on_the_order_no_more_is_not_told() -> None:
     assert shipment(replace(order, fulfillments=()), 1) is None
 
 
-@pytest.mark.parametrize(("sequence", "kind"), [(9, "shipment"), (1, "cancellation")])
+def received_order(*later: Event, **cancelled: int) -> Order:
+    return cancelled_order(event(1, EventType.ORDER_RECEIVED, "bazaar"), *later, **cancelled)
+
+
+def test_an_order_that_came_in_is_acknowledged_under_the_channels_own_id() -> None:
+    told = acknowledgement(received_order(), 1)
+    assert told == AcknowledgementNotice(
+        message_id="bazaar-main-7#1#acknowledgement", order_id="bazaar-main-7", channel_order_id="7"
+    )
+
+
+def test_an_order_of_which_a_part_was_cancelled_is_acknowledged() -> None:
+    gone = event(2, EventType.LINES_CANCELLED, "bazaar", lines={"L1": 3})
+    assert acknowledgement(received_order(gone, L1=3), 1)
+
+
+def test_an_order_that_came_in_cancelled_or_was_cancelled_since_is_not_acknowledged() -> None:
+    ended = event(2, EventType.ORDER_CANCELLED, "bazaar")
+    assert acknowledgement(received_order(ended, L1=3, L2=2), 1) is None
+
+
+def test_an_order_is_acknowledged_before_its_parcels_and_these_before_cancellations_of_the_same_time() -> None:
+    keys = [NoticeKey("o", 2, "shipment"), NoticeKey("o", 3, "cancellation"), NoticeKey("o", 1, "acknowledgement")]
+    assert [one.kind for one in sorted(keys)] == ["acknowledgement", "shipment", "cancellation"]
+
+
+@pytest.mark.parametrize(
+    ("sequence", "kind"), [(9, "shipment"), (1, "cancellation"), (1, "acknowledgement"), (9, "acknowledgement")]
+)
 def test_a_row_that_names_another_event_tells_nothing(sequence: int, kind: str) -> None:
     order = shipped_order({"L1": 1}, parcel(1, L1=1))
     assert confirmations.notice(order, order.events, NoticeKey(order.order_id, sequence, kind)) is None

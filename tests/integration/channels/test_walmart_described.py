@@ -11,9 +11,18 @@ import pytest
 
 from oms.channels import walmart
 from oms.channels.client import ChannelApi
+from oms.channels.walmart_api import ORDER_CHANGES, headers, order_url
 from oms.domain.errors import NotFound
 from tests.integration.channels.descriptions import only_requests
-from tests.integration.channels.walmart_seller import CREDENTIALS, ORDER_ID, WINDOW, cancellation, figure, shipment
+from tests.integration.channels.walmart_seller import (
+    ACKNOWLEDGEMENT,
+    CREDENTIALS,
+    ORDER_ID,
+    WINDOW,
+    cancellation,
+    figure,
+    shipment,
+)
 from tests.scripted_server import OpenLimits, account_api
 from tests.vendor_api import described, served
 
@@ -66,6 +75,13 @@ def test_walmarts_description_takes_how_we_read_orders(described_orders: str) ->
     assert walmart.pull(api, WINDOW, None).orders
     assert walmart.pull(api, WINDOW, "1:400:0:limit=200&hasMoreElements=true&soIndex=400&poIndex=200").orders
     assert walmart.fetch(api, ORDER_ID).body
+
+
+def test_walmarts_description_takes_how_we_acknowledge(described_orders: str) -> None:
+    api = signed_in(described_orders)
+    address = order_url(api, ORDER_ID, "/acknowledge")
+    assert api.call("POST", address, limit=ORDER_CHANGES, headers=headers).status == 200
+    walmart.acknowledge(api, ACKNOWLEDGEMENT)
 
 
 @pytest.mark.parametrize("carrier", ["UPS", "Pony Express"])

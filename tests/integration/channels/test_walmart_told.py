@@ -12,6 +12,7 @@ from oms.channels import walmart
 from oms.domain.channel_messages import NoticeLine
 from oms.domain.errors import ChannelRefused, NotSupported, Throttled
 from tests.integration.channels.walmart_seller import (
+    ACKNOWLEDGEMENT,
     ORDER_PATH,
     TOKEN,
     account,
@@ -51,6 +52,56 @@ def _walmart(found: Any, *answers: Reply) -> tuple[dict[str, Any], list[Any]]:
     get = found if callable(found) else Reply(200, {"order": found})
     routes = {"/v3/token": TOKEN, ORDER_PATH: get}
     return {**routes, **{f"{ORDER_PATH}/{one}": answer for one in ("shipping", "cancel", "acknowledge")}}, told
+
+
+def acknowledged_by(routes: dict[str, Any]) -> None:
+    with ScriptedServer(routes) as server:
+        walmart.acknowledge(account(server), ACKNOWLEDGEMENT)
+
+
+REFUSED = Reply(400, {"errors": {"error": [{"code": "INVALID_REQUEST"}]}})
+
+
+def test_an_order_that_came_in_is_acknowledged() -> None:
+    routes, told = _walmart(order())
+    acknowledged_by(routes)
+    assert told == [("/acknowledge", None)]
+
+
+def test_an_order_of_which_a_line_was_cancelled_meanwhile_is_acknowledged_for_the_rest() -> None:
+    routes, told = _walmart(order_in(status("Created", 2), second="Cancelled"))
+    acknowledged_by(routes)
+    assert [path for path, _ in told] == ["/acknowledge"]
+
+
+@pytest.mark.parametrize("name", ["Acknowledged", "Shipped", "Delivered", "Cancelled"])
+def test_an_order_is_not_acknowledged_where_walmart_has_no_line_that_is_new(name: str) -> None:
+    routes, told = _walmart(order_in(status(name, 2), second=name))
+    acknowledged_by(routes)
+    assert told == []
+
+
+def test_an_order_that_somebody_else_acknowledged_in_between_is_no_refusal() -> None:
+    found = in_order(Reply(200, {"order": order()}), Reply(200, {"order": order_in(status("Acknowledged", 2))}))
+    routes, told = _walmart(found, REFUSED)
+    acknowledged_by(routes)
+    assert len(told) == 1
+
+
+def test_an_acknowledgement_that_walmart_refuses_stays_refused_with_its_code() -> None:
+    routes, _ = _walmart(order(), REFUSED)
+    with pytest.raises(ChannelRefused) as caught:
+        acknowledged_by(routes)
+    assert caught.value.codes == ("INVALID_REQUEST",)
+
+
+@pytest.mark.parametrize("acknowledged", [True, False])
+def test_an_order_can_be_cancelled_before_and_after_it_was_acknowledged(acknowledged: bool) -> None:
+    name = "Acknowledged" if acknowledged else "Created"
+    routes, told = _walmart(order_in(status(name, 2), second=name))
+    with ScriptedServer(routes) as server:
+        walmart.confirm_cancellation(account(server), cancellation(units=2))
+    assert [path for path, _ in told] == ["/cancel"]
 
 
 def test_a_parcel_is_told_line_by_line_after_the_order_was_acknowledged() -> None:
@@ -111,6 +162,29 @@ def test_a_parcel_told_before_is_not_told_again() -> None:
     with ScriptedServer(routes) as server:
         walmart.confirm_shipment(account(server), shipment())
     assert told == []
+
+
+@pytest.mark.parametrize(
+    ("at_walmart", "before", "told_units"),
+    [
+        pytest.param(1, 1, "1", id="the second box, after the first was told"),
+        pytest.param(2, 1, None, id="the second box, told before"),
+        pytest.param(0, 1, "2", id="the second box, before the first was told: it is told with it"),
+        pytest.param(2, 0, None, id="the first box, told with the second"),
+    ],
+)
+def test_boxes_under_one_tracking_number_are_each_told_once(
+    at_walmart: int, before: int, told_units: str | None
+) -> None:
+    held = [status("Shipped", at_walmart, "794600000001")] if at_walmart else []
+    routes, told = _walmart(order_in(*held, status("Acknowledged", 2 - at_walmart)))
+    one = NoticeLine(line_id="1", sku="MUG-1", quantity=1, so_far=before + 1)
+    earlier = (NoticeLine(line_id="1", sku="MUG-1", quantity=before),) if before else ()
+    with ScriptedServer(routes) as server:
+        walmart.confirm_shipment(account(server), shipment(lines=(one,), told_before=earlier))
+    lines = [line for _, body in told for line in body["orderShipment"]["orderLines"]["orderLine"]]
+    units = [line["orderLineStatuses"]["orderLineStatus"][0]["statusQuantity"]["amount"] for line in lines]
+    assert units == ([told_units] if told_units else [])
 
 
 def test_a_parcel_that_another_worker_told_in_between_is_told_once() -> None:
@@ -227,6 +301,16 @@ def test_what_may_be_sold_is_told_sku_by_sku_and_refusals_are_named() -> None:
 def test_figures_wait_when_walmart_is_busy() -> None:
     with ScriptedServer({"/v3/token": TOKEN, "/v3/inventory": Reply(429)}) as server, pytest.raises(Throttled):
         walmart.publish(account(server), [figure("MUG-1")])
+
+
+@pytest.mark.parametrize("trouble", [Reply(429), Reply(503), Reply(hangs_up=True)])
+def test_figures_that_walmart_took_before_it_was_busy_are_not_told_again(trouble: Reply) -> None:
+    answers = in_order(Reply(200, {}), Reply(404), trouble)
+    with ScriptedServer({"/v3/token": TOKEN, "/v3/inventory": answers}) as server:
+        refused = walmart.publish(account(server), [figure(sku) for sku in ("MUG-1", "GONE", "MUG-2", "MUG-3")])
+        asked = [one.query["sku"] for one in server.of("/v3/inventory")]
+    assert refused == {"GONE": "NOT_FOUND", "MUG-2": "", "MUG-3": ""}
+    assert (asked[0], asked[1], set(asked[2:])) == ("MUG-1", "GONE", {"MUG-2"})
 
 
 @pytest.mark.parametrize(("node", "units"), [("", 15), ("7001", 12)])

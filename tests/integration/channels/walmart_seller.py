@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from oms.channels.client import ChannelApi
-from oms.domain.channel_messages import CancellationNotice, NoticeLine, ShipmentNotice, Window
+from oms.domain.channel_messages import (
+    AcknowledgementNotice,
+    CancellationNotice,
+    NoticeLine,
+    ShipmentNotice,
+    Window,
+)
 from oms.domain.listings import AvailabilityMessage
 from tests.scripted_server import Reply, ScriptedServer, account_api
 
@@ -32,6 +38,9 @@ def account(server: ScriptedServer, **options: str) -> ChannelApi:
 
 def order(**changes: Any) -> dict[str, Any]:
     return {**sample("order.json"), **changes}
+
+
+ACKNOWLEDGEMENT = AcknowledgementNotice(message_id="m0", order_id="ord_1", channel_order_id=ORDER_ID)
 
 
 def shipment(**changes: Any) -> ShipmentNotice:

@@ -37,13 +37,13 @@ class Company(MainStreet):
         for row in stage.rows("listings"):
             stage.put("listings", row | {"channel_account": row["channel_account"].replace("shopify#", "bazaar#")})
         self.play_all(*SHIPPED)
-        self.owe("shipment")
+        self.owe("shipment", "ShipmentShipped", 8)
+        self.owe("acknowledgement", "OrderReceived", 1)
 
-    def owe(self, kind: str) -> None:
-        """What the projection owes for an event of the order."""
+    def owe(self, kind: str, event: str, number: int) -> None:
+        """What the projection owes for an event of the order, which the samples know by its number."""
         events = self.stage.order(ORDER_ID).events
-        number = next(one.sequence for one in events if one.type.value == "ShipmentShipped")
-        assert number == 8, "the samples say so"
+        assert number == next(one.sequence for one in events if one.type.value == event)
         row = {"destination": DESTINATION, "message_key": f"{ORDER_ID}#{number}#{kind}", "kind": kind}
         self.stage.put("deliveries", row | {"status": "PENDING", "attempts": 0, "owings": 1, "order_id": ORDER_ID})
 
@@ -86,6 +86,12 @@ def test_the_channel_hears_the_tracking_number(company: Company) -> None:
     assert company.rows[f"{ORDER_ID}#8#shipment"] == "SENT"
 
 
+def test_the_channel_hears_that_we_have_the_order(company: Company) -> None:
+    assert company.tell("acknowledgement_owed") == []
+    assert [one.path for one in company.shop.calls] == ["/acknowledgements/5710000100241"]
+    assert company.rows[f"{ORDER_ID}#1#acknowledgement"] == "SENT"
+
+
 def test_the_channel_hears_what_may_be_sold(company: Company) -> None:
     assert company.tell("availability_owed") == []
     assert company.shop.stock["MUG-STONE-350"] == 160 + 131 + 222 + 213 + 114 + 8 - 2 - 2  # two are sold, two kept
@@ -119,4 +125,4 @@ def test_a_message_is_hidden_for_longer_than_its_worker_could_need() -> None:
     queue = resources["ChannelsQueue"]["Properties"]
     mapping = resources["QueueChannelsFunction"]["Properties"]["Events"]["ChannelsMessages"]["Properties"]
     assert queue["VisibilityTimeout"] > 6 * resources["QueueChannelsFunction"]["Properties"]["Timeout"]
-    assert (queue["RedrivePolicy"]["maxReceiveCount"], mapping["BatchSize"]) == (12, 100)
+    assert (queue["RedrivePolicy"]["maxReceiveCount"], mapping["BatchSize"]) == (1000, 100)

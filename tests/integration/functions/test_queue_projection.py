@@ -197,6 +197,7 @@ def owed(company: MainStreet) -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize(
     ("case", "notices"),
     [
+        ("order_received", [f"{ORDER_ID}#1#acknowledgement"]),
         ("shipment_shipped", [f"{ORDER_ID}#7#shipment"]),
         ("order_released", []),
         ("order_cancelled_by_us", [f"{ORDER_ID}#4#cancellation"]),

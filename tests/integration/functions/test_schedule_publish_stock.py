@@ -68,6 +68,18 @@ def test_what_drifted_is_counted_by_account(company: MainStreet, capsys: Any, lo
     assert any((one.get("channel_account"), one.get("untold")) == (MAIN, 1) for one in told)
 
 
+def test_a_listing_that_nobody_can_read_rings_the_alarm_as_drift_does(
+    company: MainStreet, capsys: Any, log: StringIO
+) -> None:
+    listing = next(row for row in company.stage.rows("listings") if row["channel_account"] == MAIN)
+    company.stage.put("listings", listing | {"change_version": "many"})
+    run(company, "hourly")
+    counted = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    assert any(one.get("StockDrift") == [1.0] for one in counted)
+    told = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert any((one.get("channel_account"), one.get("unreadable")) == (MAIN, 1) for one in told)
+
+
 def test_without_time_nothing_is_begun(company: MainStreet, shop: Bazaar) -> None:
     assert run(company, "hourly", seconds=5)["compared"] == []
     assert shop.calls == []

@@ -17,6 +17,7 @@ from oms.domain.incoming import Envelope
 if TYPE_CHECKING:
     from oms.channels.client import ChannelApi
     from oms.domain.channel_messages import (
+        AcknowledgementNotice,
         CancellationNotice,
         ListedPage,
         Parsed,
@@ -74,6 +75,11 @@ class Channel(Protocol):
 
     def fetch(self, api: ChannelApi, channel_order_id: str) -> PulledOrder:
         """The whole order as it is now, its body never None. Raises NotFound, Retryable, ChannelRefused."""
+        ...
+
+    def acknowledge(self, api: ChannelApi, notice: AcknowledgementNotice) -> None:
+        """Tells that we have the order, for channels that want to hear it; told twice is told once. Raises as `call`
+        does, NotSupported."""
         ...
 
     def confirm_shipment(self, api: ChannelApi, notice: ShipmentNotice) -> None:

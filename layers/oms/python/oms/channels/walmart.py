@@ -1,4 +1,4 @@
-"""Walmart Marketplace (US): orders are pulled; parcels, cancellations and stock figures are told.
+"""Walmart Marketplace (US): orders are pulled and acknowledged; parcels, cancellations and stock figures are told.
 
 An order here is Walmart's purchase order, the part of a customer's order that this seller fulfils. Walmart sends us no
 webhooks that we follow: everything is pulled by the time of its last change.
@@ -9,13 +9,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from oms.channels.walmart_api import fetch, pull
-from oms.channels.walmart_notices import confirm_cancellation, confirm_shipment
+from oms.channels.walmart_notices import acknowledge, confirm_cancellation, confirm_shipment
 from oms.channels.walmart_stock import MAX_PUBLISHED, listed, publish
 
 if TYPE_CHECKING:
     from oms.domain.incoming import Envelope, IncomingOrder
 
-__all__ = ("MAX_PUBLISHED", "confirm_cancellation", "confirm_shipment", "fetch", "listed", "parse", "publish", "pull")
+__all__ = (
+    "MAX_PUBLISHED",
+    "acknowledge",
+    "confirm_cancellation",
+    "confirm_shipment",
+    "fetch",
+    "listed",
+    "parse",
+    "publish",
+    "pull",
+)
 
 LAG_SECONDS = 60
 """A window must be over by the channel's clock as well, so that while it is read orders can leave it but not enter."""

@@ -1,4 +1,4 @@
-"""What Walmart is told of an order: parcels that left, units that will not ship.
+"""What Walmart is told of an order: that we have it, parcels that left, units that will not ship.
 
 Walmart keeps no key of a message, so the order is read first: what it says already is not told again. A refusal is
 looked at the same way, since another worker may have told it in between.
@@ -24,7 +24,7 @@ from oms.domain.errors import ChannelRefused, NotSupported
 
 if TYPE_CHECKING:
     from oms.channels.client import ChannelApi
-    from oms.domain.channel_messages import CancellationNotice, NoticeLine, ShipmentNotice
+    from oms.domain.channel_messages import AcknowledgementNotice, CancellationNotice, NoticeLine, ShipmentNotice
 
 CARRIERS = (
     "UPS", "USPS", "FedEx", "Airborne", "OnTrac", "DHL Ecommerce - US", "DHL", "LS", "UDS", "UPSMI", "FDX", "PILOT",
@@ -44,9 +44,15 @@ REASONS = {
 
 _OUT_OF_STOCK, _BUYER_ASKED = "SELLER_CANCEL_OUT_OF_STOCK", "CUSTOMER_REQUESTED_SELLER_TO_CANCEL"
 _BUYER_REQUEST = "BUYER_REQUEST"
-_SHIP, _CANCEL = "/shipping", "/cancel"
+_ACKNOWLEDGE, _SHIP, _CANCEL = "/acknowledge", "/shipping", "/cancel"
 _NEW = "Created"
 _SHIPPED, _CANCELLED = frozenset({"Shipped", "Delivered"}), frozenset({"Cancelled"})
+
+
+def acknowledge(api: ChannelApi, notice: AcknowledgementNotice) -> None:
+    """Tells that we have the order, unless Walmart shows no line of it as new: what was shipped or cancelled must not
+    be acknowledged again ("Acknowledge a created order"; due within four hours). Raises as `call` does."""
+    _tell(api, notice.channel_order_id, lambda order: (_ACKNOWLEDGE, None) if _is_new(order) else None)
 
 
 def confirm_shipment(api: ChannelApi, notice: ShipmentNotice) -> None:
@@ -63,7 +69,9 @@ def confirm_cancellation(api: ChannelApi, notice: CancellationNotice) -> None:
 
 
 def _tell(
-    api: ChannelApi, channel_order_id: str, untold: Callable[[Mapping[str, Any]], tuple[str, dict[str, Any]] | None]
+    api: ChannelApi,
+    channel_order_id: str,
+    untold: Callable[[Mapping[str, Any]], tuple[str, dict[str, Any] | None] | None],
 ) -> None:
     order = order_now(api, channel_order_id)
     what = untold(order)
@@ -80,11 +88,15 @@ def _tell(
 
 
 def _acknowledge(api: ChannelApi, channel_order_id: str, order: Mapping[str, Any]) -> None:
-    """Says that the order is known here, where nobody said so yet: Walmart wants that before it ships."""
-    if any(one.get("status") == _NEW for line in lines_of(order) for one in statuses_of(line)):
-        address = order_url(api, channel_order_id, "/acknowledge")
+    """Says that we have the order, where nobody said so yet: Walmart wants that before it ships."""
+    if _is_new(order):
+        address = order_url(api, channel_order_id, _ACKNOWLEDGE)
         with suppress(ChannelRefused):  # somebody said so meanwhile; if not, what follows is refused
             api.call("POST", address, limit=ORDER_CHANGES, headers=headers)
+
+
+def _is_new(order: Mapping[str, Any]) -> bool:
+    return any(one.get("status") == _NEW for line in lines_of(order) for one in statuses_of(line))
 
 
 def _shipment(
@@ -96,16 +108,21 @@ def _shipment(
         "methodCode": str(object_of(order.get("shippingInfo")).get("methodCode") or "Standard"),
         "trackingNumber": notice.tracking_number,
     }
-    lines = [
-        {
+    before = {line.line_id: line.quantity for line in notice.told_before}
+    lines = []
+    for line, at_walmart in _lines(order, notice.lines):
+        # boxes may share a number: of these units, and those before them, what Walmart has not under it
+        held = _units(at_walmart, _SHIPPED, notice.tracking_number)
+        units = before.get(line.line_id, 0) + line.quantity - held
+        if units < 1:
+            continue
+        told = {
             "lineNumber": line.line_id,
             "intentToCancelOverride": asks_to_cancel(at_walmart),
             "sellerOrderId": notice.order_id,
-            "orderLineStatuses": {"orderLineStatus": [{**_status("Shipped", line.quantity), "trackingInfo": tracking}]},
+            "orderLineStatuses": {"orderLineStatus": [{**_status("Shipped", units), "trackingInfo": tracking}]},
         }
-        for line, at_walmart in _lines(order, notice.lines)
-        if not _has_parcel(at_walmart, notice.tracking_number)
-    ]
+        lines.append(told)
     return (_SHIP, {"orderShipment": {"orderLines": {"orderLine": lines}}}) if lines else None
 
 
@@ -133,17 +150,12 @@ def _status(status: str, units: int) -> dict[str, Any]:
     return {"status": status, "statusQuantity": {"unitOfMeasurement": "EACH", "amount": str(units)}}
 
 
-def _has_parcel(line: Mapping[str, Any], tracking_number: str) -> bool:
-    return any(
-        str(one.get("status")) in _SHIPPED
-        and object_of(one.get("trackingInfo")).get("trackingNumber") == tracking_number
-        for one in statuses_of(line)
-    )
-
-
-def _units(line: Mapping[str, Any], statuses: frozenset[str]) -> int:
-    amounts = [object_of(one.get("statusQuantity")) for one in statuses_of(line) if str(one.get("status")) in statuses]
-    return sum(units_of(one.get("amount")) for one in amounts)
+def _units(line: Mapping[str, Any], statuses: frozenset[str], tracking_number: str | None = None) -> int:
+    """Units of the line in one of these statuses; in the parcel of this number, where one is named."""
+    found = [one for one in statuses_of(line) if str(one.get("status")) in statuses]
+    if tracking_number is not None:
+        found = [one for one in found if object_of(one.get("trackingInfo")).get("trackingNumber") == tracking_number]
+    return sum(units_of(object_of(one.get("statusQuantity")).get("amount")) for one in found)
 
 
 def _left(line: Mapping[str, Any], otherwise: int) -> int:

@@ -13,7 +13,7 @@ from oms.channels.client import Limit
 from oms.channels.json_answers import content_of, object_of, objects, units_of
 from oms.channels.walmart_api import headers, url
 from oms.domain.channel_messages import ListedPage
-from oms.domain.errors import ChannelRefused, NotFound
+from oms.domain.errors import ChannelRefused, NotFound, Retryable
 
 if TYPE_CHECKING:
     from oms.channels.client import ChannelApi
@@ -27,18 +27,20 @@ LISTED = Limit("listed", per_second=0.5, burst=10)
 
 
 def publish(api: ChannelApi, messages: Sequence[AvailabilityMessage]) -> Mapping[str, str]:
-    """Tells each figure; returns why not, by channel_sku, for those that Walmart did not take.
-
-    Raises Retryable when it was told to wait: figures that were taken are then told again, which changes nothing.
-    """
+    """Tells each figure; returns why not, by channel_sku, for those that Walmart did not take: nothing for those that
+    it was not told of, since it would hear no more for now. Raises Retryable when that was the first."""
     refused: dict[str, str] = {}
-    for message in messages:
+    for number, message in enumerate(messages):
         try:
             _tell(api, message)
         except NotFound:
             refused[message.channel_sku] = "NOT_FOUND"
         except ChannelRefused as error:
             refused[message.channel_sku] = ",".join(error.codes) or str(error.status)
+        except Retryable:
+            if not number:
+                raise
+            return refused | {one.channel_sku: "" for one in messages[number:]}
     return refused
 
 

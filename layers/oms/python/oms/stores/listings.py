@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from oms.domain.errors import InvariantBroken
 from oms.domain.listings import Listing, ListingKey
 from oms.stores.batch_reads import get_many
 from oms.stores.documents import format_time, from_document
@@ -40,9 +43,19 @@ class ListingsStore:
         return from_document(Listing, item) if item else None
 
     def get_many(self, keys: Iterable[ListingKey]) -> dict[ListingKey, Listing]:
-        """The listings there are of these, as they are now. Raises Throttled."""
-        listings = (from_document(Listing, item) for item in get_many(self.table, (key._asdict() for key in keys)))
-        return {listing.key: listing for listing in listings}
+        """The listings there are of these, as they are now. Raises Throttled, InvariantBroken."""
+        found = {}
+        for key, listing in self.read_many(keys).items():
+            if isinstance(listing, InvariantBroken):
+                raise listing
+            found[key] = listing
+        return found
+
+    def read_many(self, keys: Iterable[ListingKey]) -> dict[ListingKey, Listing | InvariantBroken]:
+        """The listings there are of these, as they are now; one that can't be read is told as an error. Raises
+        Throttled."""
+        items = get_many(self.table, (key._asdict() for key in keys))
+        return {ListingKey(item["channel_account"], item["channel_sku"]): _decoded(item) for item in items}
 
     def skus_of(self, channel_account: str, channel_skus: Iterable[str]) -> dict[str, str]:
         """Our sku for each of the channel's that is listed; believed for a minute. What is not listed is asked for
@@ -54,14 +67,15 @@ class ListingsStore:
         return {key.channel_sku: sku for key, sku in known.items() if sku is not None}
 
     def of_account(self, channel_account: str, cursor: str | None, limit: int) -> tuple[list[Listing], str | None]:
-        """One page of what an account sells, and where the next one begins."""
+        """One page of what an account sells, and where the next one begins. What can't be read is left out."""
         condition, values = "#channel_account = :account", {":account": channel_account}
         page = self.table.query(condition, values, limit=limit, cursor=cursor)
-        return [from_document(Listing, item) for item in page.items], page.cursor
+        listings = (_decoded(item) for item in page.items)
+        return [one for one in listings if isinstance(one, Listing)], page.cursor
 
     def map(self, key: ListingKey, sku: str, before: str | None) -> bool:
         """Says what the channel's name stands for, where it stood for `before` (None: there was no listing); False when
-        somebody else mapped it meanwhile. How often it changed and what the channel was told stay as they are."""
+        somebody else mapped it meanwhile. What the channel was told stays as it is: see `tell_anew`."""
         values: dict[str, object] = {":sku": sku}
         values |= {":before": before} if before is not None else {}
         return self._update(key, "SET #sku = :sku", values, STILL_BEFORE if before is not None else NOT_LISTED)
@@ -93,9 +107,16 @@ class ListingsStore:
         )
         return self._update(key, expression, {":one": 1, ":two": 2, ":now": format_time(now)}, STILL_LISTED)
 
-    def note_listed(self, key: ListingKey, moment: datetime) -> bool:
-        """Notes that the channel named it in the comparison begun at this moment."""
-        return self._update(key, "SET #listed_at = :at", {":at": format_time(moment)}, STILL_LISTED)
+    def note_listed(self, key: ListingKey, moment: datetime, doubted: tuple[int, int] | None = None) -> bool:
+        """Notes that the channel named it in the comparison begun at this moment; where it said less than it was told,
+        at which version of ours, and what it said."""
+        values: dict[str, object] = {":at": format_time(moment)}
+        if doubted is None:
+            expression = "SET #listed_at = :at REMOVE #doubted_version, #doubted_quantity"
+        else:
+            expression = "SET #listed_at = :at, #doubted_version = :version, #doubted_quantity = :quantity"
+            values |= {":version": doubted[0], ":quantity": doubted[1]}
+        return self._update(key, expression, values, STILL_LISTED)
 
     def _update(self, key: ListingKey, expression: str, values: dict[str, object], condition: str) -> bool:
         try:
@@ -103,3 +124,10 @@ class ListingsStore:
         except ConditionFailedError:
             return False
         return True
+
+
+def _decoded(item: dict[str, Any]) -> Listing | InvariantBroken:
+    try:
+        return from_document(Listing, item)
+    except msgspec.ValidationError as error:
+        return InvariantBroken(f"listings: {item['channel_account']} {item['channel_sku']}: {error}")

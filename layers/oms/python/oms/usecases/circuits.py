@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from oms.domain.backing_off import LONGEST_SECONDS, seconds_to_wait
-from oms.domain.errors import Retryable, Throttled
+from oms.domain.errors import OutOfTime, Retryable, Throttled
 
 MAX_OPEN = 1_000
 """Circuits that a worker remembers; beyond it starts over."""
@@ -41,7 +41,9 @@ class Circuits:
 
     def failed(self, channel_account: str, kind: str, error: Retryable, now: datetime) -> None:
         """The account did not answer a message of this kind: it is left alone ever longer. One that only asks to be
-        called less often, and says from when on, is there again by then."""
+        called less often, and says from when on, is there again by then; where our time ran out, it did no wrong."""
+        if isinstance(error, OutOfTime):
+            return
         key = (channel_account, kind if isinstance(error, Throttled) else EVERYTHING)
         known = self._open.get(key)
         failures = known.failures if known else 0

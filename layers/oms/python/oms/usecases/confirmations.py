@@ -1,4 +1,4 @@
-"""Confirmations: channels are owed notices of what shipped and what was cancelled, and told them."""
+"""Confirmations: channels are owed notices of what came in, what shipped and what was cancelled, and told them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from oms.domain.channel_messages import CancellationNotice, ShipmentNotice
+from oms.domain.channel_messages import OrderNotice
 from oms.domain.confirmations import (
+    CANCELLATION,
     OPERATIONS,
     WANTED,
     NoticeKey,
@@ -16,6 +17,7 @@ from oms.domain.confirmations import (
     account_of,
     destination,
     event_of,
+    listings_cancelled,
     message_key,
     notice,
     notice_of,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from oms.stores.deliveries import DeliveriesStore
     from oms.stores.orders import OrdersStore
     from oms.stores.reference_data import SettingsStore
+    from oms.usecases.publishing import Publishing
 
 OWED_STATUSES = frozenset({"PENDING", "FAILED"})
 """A row of another status is settled: what makes it be looked at again came twice, or late."""
@@ -65,7 +68,7 @@ class Owing:
 
     def _is_told(self, owed: Owed) -> bool:
         kind, channel = owed.key.kind, owed.channel_account.partition("#")[0]
-        return is_told(self.settings, owed.channel_account, kind) and self.can(channel, OPERATIONS[kind])
+        return self.can(channel, OPERATIONS[kind]) and is_told(self.settings, owed.channel_account, kind)
 
 
 def is_told(settings: SettingsStore, channel_account: str, kind: str) -> bool:
@@ -79,7 +82,9 @@ def is_told(settings: SettingsStore, channel_account: str, kind: str) -> bool:
 class Confirmations:
     """Tells an account its notices, one by one, as the orders are now.
 
-    `run` runs an operation of the channel's file on an account: `run("amazon#us", "confirm_shipment", notice)`.
+    `run` runs an operation of the channel's file on an account: `run("amazon#us", "confirm_shipment", notice)`. Some
+    channels put cancelled units on sale again, or take the goods off sale, whatever figure they were told before: after
+    a cancellation they are told it once more.
     """
 
     orders: OrdersStore
@@ -87,6 +92,7 @@ class Confirmations:
     settings: SettingsStore
     run: Callable[..., Any]
     circuits: Circuits
+    publishing: Publishing
 
     def tell(self, channel_account: str, message_keys: Iterable[str], now: datetime) -> Results:
         """Tells those that are still owed, an order's oldest first; what failed must come again.
@@ -124,10 +130,13 @@ class Confirmations:
             return self._failed(row, InvariantBroken.__name__, now)
         try:
             said = self._notice(order, key) if order else None
-            if said is None or self._is_unwanted(channel_account, key.kind):
+            if order is None or said is None or self._is_unwanted(channel_account, key.kind):
                 self.deliveries.obsolete(row["destination"], row["message_key"], now)
                 return Telling.OBSOLETE
-            return self._call(channel_account, key, row, said, now)
+            ended = self._call(channel_account, key, row, said, now)
+            if ended is Telling.SENT:
+                self._note_told(order, key, row, now)
+            return ended
         except Retryable as error:
             return Failure(type(error).__name__)  # a table does not answer: the row stays as it is
 
@@ -137,7 +146,7 @@ class Confirmations:
         is_set_up = self.settings.channel_account(channel, account) is not None
         return is_set_up and not is_told(self.settings, channel_account, kind)
 
-    def _notice(self, order: Order, key: NoticeKey) -> ShipmentNotice | CancellationNotice | None:
+    def _notice(self, order: Order, key: NoticeKey) -> OrderNotice | None:
         """What is told, with the events that moved out of the document where it does not reach back far enough."""
         moved = bool(order.events) and order.events[0].sequence > 1
         before = [event_of(one) for one in self.orders.events_before(order.order_id)] if moved else []
@@ -149,7 +158,7 @@ class Confirmations:
         channel_account: str,
         key: NoticeKey,
         row: dict[str, Any],
-        said: ShipmentNotice | CancellationNotice,
+        said: OrderNotice,
         now: datetime,
     ) -> Telling | Failure:
         if self.circuits.seconds_left(channel_account, key.kind, now):
@@ -166,8 +175,13 @@ class Confirmations:
         except Exception as error:  # noqa: BLE001 - a bug that one notice shows must not stop the others
             return self._failed(row, type(error).__name__, now)
         self.circuits.worked(channel_account, key.kind)
-        self.deliveries.told(row, now)
         return Telling.SENT
+
+    def _note_told(self, order: Order, key: NoticeKey, row: dict[str, Any], now: datetime) -> None:
+        """The row last: who dies before it tells the channel again, and loses no figure."""
+        if key.kind == CANCELLATION:
+            self.publishing.tell_anew(listings_cancelled(order), now)
+        self.deliveries.told(row, now)
 
     def _left_to_a_person(self, row: dict[str, Any], telling: Telling, error: OmsError, now: datetime) -> Telling:
         self.circuits.worked(account_of(row["destination"]), row["kind"])

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from oms.domain.confirmations import code, why
-from oms.domain.errors import NotSupported, Permanent, Retryable, WriteConflict
+from oms.domain.errors import InvariantBroken, NotSupported, Permanent, Retryable, WriteConflict
 from oms.domain.listings import (
     AVAILABILITY_CHANGED,
     AvailabilityMessage,
@@ -70,6 +70,13 @@ class Publishing:
                     owed += self.deliveries.owe(*delivery_key(listing), AVAILABILITY_CHANGED, now)
         return owed
 
+    def tell_anew(self, keys: Iterable[ListingKey], now: datetime) -> None:
+        """Has the figures of these listings told once more, even those that were told last: the channel may have
+        changed them itself. Raises Retryable."""
+        for key in keys:
+            if self.listings.tell_anew(key, now):
+                self.deliveries.owe(*delivery_key(key), AVAILABILITY_CHANGED, now)
+
     def _with_kits(self, skus: Iterable[str]) -> list[str]:
         changed = set(skus)
         kits = {kit for product in self.products.get_many(changed).values() for kit in product.part_of}
@@ -109,12 +116,8 @@ class ChannelMessages:
         self, channel_account: str, keys: Sequence[ListingKey], results: Results, now: datetime
     ) -> list[ListingKey]:
         """Looks at each listing as it is; returns those that somebody else has begun to tell of: look again."""
-        found = self.listings.get_many(keys)
-        for key in keys:
-            if key not in found:
-                self.deliveries.obsolete(*delivery_key(key), now)
-                results[key] = Telling.OBSOLETE
-        messages = self._messages(channel_account, found.values(), now)
+        found = self._found(keys, results, now)
+        messages = self._messages(channel_account, found.values(), results, now)
         publisher = self.publisher_of(channel_account)
         untold: list[AvailabilityMessage] = []
         for message in messages:
@@ -135,23 +138,49 @@ class ChannelMessages:
         self._owe_what_changed(settled, now)
         return again
 
-    def _messages(self, channel_account: str, listings: Iterable[Listing], now: datetime) -> list[AvailabilityMessage]:
-        """The figures are read after the versions: what a message says is never older than the version it bears."""
-        figures: dict[str, int] = {}
+    def _found(self, keys: Sequence[ListingKey], results: Results, now: datetime) -> dict[ListingKey, Listing]:
+        """The listings of these that can be read; one that can't fails alone, one taken down is told nothing."""
+        found = {}
+        for key, listing in {**dict.fromkeys(keys), **self.listings.read_many(keys)}.items():
+            if listing is None:
+                self.deliveries.obsolete(*delivery_key(key), now)
+                results[key] = Telling.OBSOLETE
+            elif isinstance(listing, InvariantBroken):
+                self._fail([key], InvariantBroken.__name__, results, now)
+            else:
+                found[key] = listing
+        return found
+
+    def _messages(
+        self, channel_account: str, listings: Iterable[Listing], results: Results, now: datetime
+    ) -> list[AvailabilityMessage]:
+        """The figures are read after the versions: what a message says is never older than the version it bears. Goods
+        whose books do not add up have none: they fail alone."""
+        figures: dict[str, int | None] = {}
         messages = []
         for listing in listings:
             if listing.sku not in figures:
-                figures[listing.sku] = self.availabilities.published(listing.sku, channel_account, now)
+                figures[listing.sku] = self._figure(listing.sku, channel_account, now)
+            quantity = figures[listing.sku]
+            if quantity is None:
+                self._fail([listing.key], InvariantBroken.__name__, results, now)
+                continue
             messages.append(
                 AvailabilityMessage(
                     channel_sku=listing.channel_sku,
                     sku=listing.sku,
-                    quantity=figures[listing.sku],
+                    quantity=quantity,
                     version=listing.change_version,
                     at=now,
                 )
             )
         return messages
+
+    def _figure(self, sku: str, channel_account: str, now: datetime) -> int | None:
+        try:
+            return self.availabilities.published(sku, channel_account, now)
+        except InvariantBroken:
+            return None
 
     def _tell(
         self,
@@ -217,8 +246,8 @@ class ChannelMessages:
 
     def _owe_what_changed(self, versions: Mapping[ListingKey, int], now: datetime) -> None:
         """After the rows are settled, not before: a change counted later finds them settled and owes by itself."""
-        for key, listing in self.listings.get_many(versions).items():
-            if listing.change_version > versions[key]:
+        for key, listing in self.listings.read_many(versions).items():
+            if isinstance(listing, Listing) and listing.change_version > versions[key]:
                 self.deliveries.owe(*delivery_key(key), AVAILABILITY_CHANGED, now)
 
 

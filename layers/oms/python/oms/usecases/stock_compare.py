@@ -14,9 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from oms.domain.catalog import ChannelAccount, Notice
 from oms.domain.confirmations import destination
-from oms.domain.errors import Permanent, Throttled
-from oms.domain.listings import AVAILABILITY_CHANGED, Listing, ListingKey, delivery_key
-from oms.domain.stock_compare import Comparison, Found, Phase, counted, is_due, judge, named
+from oms.domain.errors import InvariantBroken, Permanent, Throttled
+from oms.domain.listings import Listing, ListingKey
+from oms.domain.stock_compare import (
+    Comparison,
+    Found,
+    Phase,
+    counted,
+    is_due,
+    is_waiting,
+    judge,
+    judge_doubt,
+    named,
+)
 
 if TYPE_CHECKING:
     from oms.stores.deliveries import DeliveriesStore
@@ -24,16 +34,18 @@ if TYPE_CHECKING:
     from oms.stores.reference_data import SettingsStore
     from oms.stores.stock_compares import StockComparesStore
     from oms.usecases.availability import Availabilities
+    from oms.usecases.publishing import Publishing
 
 PAGE = 100
 MAX_PAGES = 10_000
 """Of the channel, of listings and of rows in one run; a comparison of more goes on in the next."""
 
-MAX_OWED_ANEW = 1_000
-"""Rows of an account that one run owes anew: the oldest, the others in the next."""
+MAX_OWED_ANEW = 10_000
+"""Rows of an account that one run owes anew: the oldest, the others in the next. As many as an outage of a day leaves:
+its parcels are late already once the channel is there again."""
 
-MAX_ATTEMPTS = 200
-"""A row that failed more often is left to a person."""
+MAX_ATTEMPTS = 1_000
+"""A row that failed more often is left to a person: it failed for more than a week."""
 
 UNTOUCHED = timedelta(hours=1)
 """Nobody tries a row any more that has failed, or waited, for so long: messages are tried every quarter of an hour."""
@@ -69,6 +81,7 @@ class StockCompare:
     deliveries: DeliveriesStore
     compares: StockComparesStore
     availabilities: Availabilities
+    publishing: Publishing
     can: Callable[[str, str], bool]
     run: Callable[..., Any]
     at_most: Callable[[str], int]
@@ -109,6 +122,8 @@ class StockCompare:
             result.owed_anew[channel_account] = self._owe_failed(channel_account, now, go_on)
             last = self.compares.get(channel_account)
             due = anew or is_due(last, now)
+            if anew and last is not None and is_waiting(last, now):
+                last = replace(last, phase=Phase.DONE)
             return self._begun(channel_account, settings, last, now) if due else None
         except Exception as error:  # noqa: BLE001 - one account's bug must not keep the others from their turn
             result.failed[channel_account] = type(error).__name__
@@ -146,7 +161,7 @@ class StockCompare:
         """Page by page, each written down before the next one is asked for."""
         works = {Phase.CHANNEL: self._channel, Phase.LISTINGS: self._listings, Phase.ROWS: self._rows}
         for number in range(MAX_PAGES):
-            if comparison.phase is Phase.DONE or not go_on():
+            if comparison.phase is Phase.DONE or is_waiting(comparison, now) or not go_on():
                 return
             try:
                 done = works[comparison.phase](channel_account, comparison, now)
@@ -164,11 +179,16 @@ class StockCompare:
     def _channel(self, channel_account: str, comparison: Comparison, now: datetime) -> Comparison:
         page = self.run(channel_account, LISTED, comparison.token or None)
         keys = [ListingKey(channel_account, sku) for sku in page.quantities]
-        known = self.listings.get_many(keys)
-        unlisted = [key.channel_sku for key in keys if key not in known]
-        for key in known:
-            self.listings.note_listed(key, comparison.began_at)
-        done = self._compared(comparison, known.values(), page.quantities, now)
+        read = self.listings.read_many(keys)
+        known = {key: listing for key, listing in read.items() if isinstance(listing, Listing)}
+        unlisted = [key.channel_sku for key in keys if key not in read]
+        found, units = self._judged(known.values(), page.quantities, now)
+        found |= {key.channel_sku: Found.UNREADABLE for key in read if key not in known}
+        for key, listing in known.items():
+            says = page.quantities[key.channel_sku]
+            doubted = (listing.change_version, says) if found[key.channel_sku] is Found.DOUBTED else None
+            self.listings.note_listed(key, comparison.began_at, doubted)
+        done = counted(comparison, found, units, now)
         return replace(
             done,
             unlisted=done.unlisted + len(unlisted),
@@ -178,17 +198,21 @@ class StockCompare:
         )
 
     def _listings(self, channel_account: str, comparison: Comparison, now: datetime) -> Comparison:
-        """Where the channel was asked, the listings that it did not name; otherwise, what it was told last."""
+        """Where the channel was asked, the listings that it did not name or that are in doubt; otherwise, what it was
+        told last."""
         page, cursor = self.listings.of_account(channel_account, comparison.token or None, PAGE)
         if self.can(channel_account, LISTED):
             missing = [one.channel_sku for one in page if one.listed_at != comparison.began_at]
+            drifted, units = self._drifted((one for one in page if one.listed_at == comparison.began_at), now)
             done = replace(
                 comparison,
                 missing=comparison.missing + len(missing),
                 missing_names=named(comparison.missing_names, missing),
+                drifted=comparison.drifted + drifted,
+                units=comparison.units + units,
             )
         else:
-            done = self._compared(comparison, page, None, now)
+            done = counted(comparison, *self._judged(page, None, now), now)
         return replace(done, token=cursor or "", phase=Phase.LISTINGS if cursor else Phase.ROWS)
 
     def _rows(self, channel_account: str, comparison: Comparison, now: datetime) -> Comparison:
@@ -204,27 +228,44 @@ class StockCompare:
             ended_at=None if page.cursor else now,
         )
 
-    def _compared(
-        self,
-        comparison: Comparison,
-        listings: Iterable[Listing],
-        believed: Mapping[str, int] | None,
-        now: datetime,
-    ) -> Comparison:
+    def _judged(
+        self, listings: Iterable[Listing], believed: Mapping[str, int] | None, now: datetime
+    ) -> tuple[dict[str, Found], int]:
+        """What each figure is, and by how many units they are wrong; those that are wrong are told anew."""
         found: dict[str, Found] = {}
         units = 0
         for listing in listings:
-            wanted = self.availabilities.published(listing.sku, listing.channel_account, now)
             says = believed[listing.channel_sku] if believed is not None else None
-            if says is not None:
-                wanted = min(wanted, self.at_most(listing.channel_account))
+            wanted = self._wanted(listing, now, capped=says is not None)
+            if wanted is None:
+                found[listing.channel_sku] = Found.UNREADABLE
+                continue
             found[listing.channel_sku] = judge(listing, says, wanted, now)
-            if found[listing.channel_sku] is Found.RIGHT:
+            if found[listing.channel_sku] in (Found.RIGHT, Found.DOUBTED):
                 continue
             units += abs(wanted - (says if says is not None else listing.last_published_quantity or 0))
-            self.listings.tell_anew(listing.key, now)
-            self.deliveries.owe(*delivery_key(listing.key), AVAILABILITY_CHANGED, now)
-        return counted(comparison, found, units)
+            self.publishing.tell_anew([listing.key], now)
+        return found, units
+
+    def _wanted(self, listing: Listing, now: datetime, *, capped: bool = True) -> int | None:
+        """Units that may be sold, `capped` at what the channel takes; None where our own books do not add up."""
+        try:
+            units = self.availabilities.published(listing.sku, listing.channel_account, now)
+        except InvariantBroken:
+            return None
+        return min(units, self.at_most(listing.channel_account)) if capped else units
+
+    def _drifted(self, listings: Iterable[Listing], now: datetime) -> tuple[int, int]:
+        """How many figures that were in doubt have drifted, and by how many units; they are told anew."""
+        drifted = units = 0
+        for listing in listings:
+            if listing.doubted_quantity is None:
+                continue
+            wanted = self._wanted(listing, now)
+            if wanted is not None and judge_doubt(listing, wanted) is Found.DRIFTED:
+                drifted, units = drifted + 1, units + abs(wanted - listing.doubted_quantity)
+                self.publishing.tell_anew([listing.key], now)
+        return drifted, units
 
     def _owe_failed(self, channel_account: str, now: datetime, go_on: Callable[[], bool]) -> int:
         """Owes anew what failed and is not tried any more: its message is among the dead letters, or lost."""

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 NO_TIME = "no time left"
 
+NOTICES_FIRST = 10
+"""Orders whose notices go before an account's figures; the others come after them. A marketplace counts the hours until
+it hears of a parcel, and sells what is gone until it hears of that."""
+
 Endings = dict[str, Telling | Failure]
 """How each message ended, by message_key."""
 
@@ -52,7 +56,7 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class ChannelsTold:
-    """Tells channels. Notices go first: a marketplace counts the hours until it hears of a parcel."""
+    """Tells channels: notices first, but many of them keep no account from hearing its figures."""
 
     confirmations: Confirmations
     messages: ChannelMessages
@@ -76,12 +80,12 @@ class ChannelsTold:
         return told
 
     def _parts(self, triggers: Sequence[Trigger]) -> deque[_Part]:
-        """What an account is told at a time: an order's notices, order by order, then all figures."""
+        """What an account is told at a time: an order's notices, order by order, and all figures."""
         notices = [one for one in triggers if not is_availability(one.message_key)]
         figures = [one for one in triggers if is_availability(one.message_key)]
         parts = deque(_Part(one, self._notices) for one in _by_order(notices))
         if figures:
-            parts.append(_Part(figures, self._figures))
+            parts.insert(min(NOTICES_FIRST, len(parts)), _Part(figures, self._figures))
         return parts
 
     def _work(

@@ -54,18 +54,38 @@ class WooCommerceShop:
     notes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     stock: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SOLD_BY_THE_SHOP, 0))
     name: str = "woocommerce"
+    is_down: bool = False
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(int(time.time())))
 
-    def place(self, buyer: Mapping[str, Any], basket: Basket) -> str:
-        """A customer orders and pays; the webhook goes out. Returns the order's id, raises ValueError if refused."""
+    def place(self, buyer: Mapping[str, Any], basket: Basket, *, is_paid: bool = True) -> str:
+        """A customer orders and pays, or is to send the money; the webhook goes out. Returns the order's id.
+
+        Raises ValueError when the webhook is refused, as `edit` and `pay` do.
+        """
         number = next(self._numbers)
         order = _woocommerce_order(number, buyer, basket, datetime.now(UTC))
-        self.orders[str(number)] = order
-        body = json.dumps(order, separators=(",", ":")).encode()
-        answer = web.send("POST", f"{self.base_url}/webhooks/woocommerce/{self.account}", self._headers(body), body)
-        if answer.status != 200:
-            raise ValueError(f"the webhook of order {number} was answered {answer.status}")
+        self.orders[str(number)] = order if is_paid else order | {"status": "on-hold", "date_paid_gmt": None}
+        self._tell(str(number), "created")
         return str(number)
+
+    def edit(self, order_id: str, basket: Basket) -> None:
+        """The shop changes what was ordered, which it can as long as the order is not paid."""
+        self._change(order_id, _woocommerce_goods(basket))
+
+    def pay(self, order_id: str) -> None:
+        """The money is there."""
+        self._change(order_id, {"status": "processing", "date_paid_gmt": _gmt(datetime.now(UTC))})
+
+    def _change(self, order_id: str, changes: Mapping[str, Any]) -> None:
+        self.orders[order_id] |= {**changes, "date_modified_gmt": _gmt(datetime.now(UTC))}
+        self._tell(order_id, "updated")
+
+    def _tell(self, order_id: str, event: str) -> None:
+        body = json.dumps(self.orders[order_id], separators=(",", ":")).encode()
+        address = f"{self.base_url}/webhooks/woocommerce/{self.account}"
+        answer = web.send("POST", address, self._headers(event, body), body)
+        if answer.status != 200:
+            raise ValueError(f"the webhook of order {order_id} was answered {answer.status}")
 
     def was_told(self, order_id: str, tracking_number: str) -> bool:
         """Whether the tracking number stands on the order: in a note to the customer or among its data."""
@@ -74,6 +94,8 @@ class WooCommerceShop:
 
     def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """The answer of the shop's REST API."""
+        if self.is_down:
+            return 503, None
         pair = f"{self.credentials['consumer_key']}:{self.credentials['consumer_secret']}".encode()
         if headers.get("authorization") != f"Basic {base64.b64encode(pair).decode()}":
             return REFUSED
@@ -109,15 +131,15 @@ class WooCommerceShop:
             self.orders[order_id] |= {**json.loads(body), "date_modified_gmt": _gmt(datetime.now(UTC))}
         return 200, self.orders[order_id]
 
-    def _headers(self, body: bytes) -> dict[str, str]:
+    def _headers(self, event: str, body: bytes) -> dict[str, str]:
         signature = base64.b64encode(hmac.digest(self.secret.encode(), body, hashlib.sha256)).decode()
         return {
             "content-type": "application/json",
             "user-agent": "WooCommerce/9.9 Hookshot (WordPress/6.9)",
             "x-wc-webhook-source": f"https://{self.account}.example/",
-            "x-wc-webhook-topic": "order.created",
+            "x-wc-webhook-topic": f"order.{event}",
             "x-wc-webhook-resource": "order",
-            "x-wc-webhook-event": "created",
+            "x-wc-webhook-event": event,
             "x-wc-webhook-id": "7",
             "x-wc-webhook-delivery-id": hashlib.sha256(body).hexdigest()[:32],
             "x-wc-webhook-signature": signature,
@@ -179,9 +201,6 @@ def _gmt(moment: datetime) -> str:
 
 
 def _woocommerce_order(number: int, buyer: Mapping[str, Any], basket: Basket, now: datetime) -> dict[str, Any]:
-    lines = [_woocommerce_line(place, sku, *bought) for place, (sku, bought) in enumerate(basket.items(), start=1)]
-    goods = sum(quantity * price for quantity, price in basket.values())
-    tax = sum(_tax(quantity * price) for quantity, price in basket.values())
     address = buyer["address"]
     person = {
         "first_name": buyer["first_name"],
@@ -209,16 +228,12 @@ def _woocommerce_order(number: int, buyer: Mapping[str, Any], basket: Basket, no
         "discount_tax": "0.00",
         "shipping_total": _amount(SHIPPING_MINOR),
         "shipping_tax": "0.00",
-        "cart_tax": _amount(tax),
-        "total_tax": _amount(tax),
-        "total": _amount(goods + tax + SHIPPING_MINOR),
         "customer_id": buyer["id"],
         "customer_note": "",
         "billing": {**person, "email": buyer["email"]},
         "shipping": person,
         "payment_method": "card",
         "meta_data": [],
-        "line_items": lines,
         "tax_lines": [],
         "shipping_lines": [
             {
@@ -232,6 +247,19 @@ def _woocommerce_order(number: int, buyer: Mapping[str, Any], basket: Basket, no
         "fee_lines": [],
         "coupon_lines": [],
         "refunds": [],
+        **_woocommerce_goods(basket),
+    }
+
+
+def _woocommerce_goods(basket: Basket) -> dict[str, Any]:
+    """The part of an order that its lines decide."""
+    goods = sum(quantity * price for quantity, price in basket.values())
+    tax = sum(_tax(quantity * price) for quantity, price in basket.values())
+    return {
+        "line_items": [_woocommerce_line(place, sku, *basket[sku]) for place, sku in enumerate(basket, start=1)],
+        "cart_tax": _amount(tax),
+        "total_tax": _amount(tax),
+        "total": _amount(goods + tax + SHIPPING_MINOR),
     }
 
 

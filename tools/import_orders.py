@@ -33,8 +33,6 @@ from oms.channels import direct, envelopes
 from oms.channels.direct import IMPORTED, imported_order
 from oms.domain.errors import InvalidMessage, Retryable
 from oms.domain.incoming import Envelope, IncomingOrder
-from oms.domain.intake import totals_difference
-from oms.domain.money import format_minor
 from oms.runtime.clock import now
 from oms.runtime.queues import Queue
 from oms.stores.listings import ListingsStore
@@ -47,7 +45,7 @@ from tools import stage as stages
 from tools.console import Screen
 from tools.order_checks import Known
 from tools.order_csv import Entry, UnusableError
-from tools.order_report import Told
+from tools.order_report import NoReportError, Told
 from tools.stage import CANNOT_WORK, Stage
 from tools.waiting import wait_until
 
@@ -169,7 +167,7 @@ class Importing:
         for one, _ in missing:
             if one.order.channel_order_id in held:
                 one.told.outcome, one.told.reason = Outcome.QUARANTINED, "QUARANTINED"
-                one.told.message = f"quarantine, source {account}, has it with the cause"
+                one.told.message = f"quarantine, source {account}, says why: mend it and import the order again"
         return [sent for sent in missing if sent[0].order.channel_order_id not in held]
 
     def _tell(self, entry: Entry, told: Told) -> None:
@@ -210,10 +208,9 @@ class Importing:
             self._refuse(entry, "channel_order_id", "DUPLICATE_ORDER", f"the order stands in row {first} already")
             return None
         told = Told(entry.rows[0], entry.name, Outcome.VALID)
-        difference = totals_difference(order)
-        if difference:
-            told.field, told.reason = "total_minor", "TOTALS_MISMATCH"
-            told.message = f"off by {format_minor(difference, order.currency)}: the order will be in review"
+        doubt = self.known.doubt(order)
+        if doubt:
+            told.field, told.reason, told.message = doubt
         return Candidate(entry, order, told)
 
     def _tell_faults(self, entry: Entry, error: InvalidMessage) -> None:
@@ -228,7 +225,7 @@ class Importing:
 
     def _is_known(self, one: Candidate) -> bool:
         """Whether all that the order names is set up; what is not is told."""
-        unknown = list(self.known.faults(one.order))
+        unknown = list(self.known.faults(one.order, now()))
         for fault in unknown:
             self._refuse(one.entry, *fault)
         return not unknown
@@ -272,13 +269,18 @@ def main(arguments: list[str]) -> int:
         with Path(options.file).open(encoding="utf-8-sig", newline="") as file:
             read = READERS[Path(options.file).suffix.lower()]
             total, importing.apart = order_csv.counted(read(file))
+            if options.report:
+                order_report.begin(Path(options.report))
             file.seek(0)
             importing.run(read(file), total)
         if options.follow and not options.dry_run:
             importing.follow(options.follow)
     except (UnusableError, OSError, UnicodeDecodeError) as error:
         screen.settle()
-        print(f"{options.file} can't be imported: {error}", file=sys.stderr)
+        print(f"{options.file} can't be imported: {order_report.why_unreadable(error)}", file=sys.stderr)
+        return COULD_NOT_START
+    except NoReportError as error:
+        print(error, file=sys.stderr)
         return COULD_NOT_START
     except (*CANNOT_WORK, Retryable) as error:
         screen.settle()

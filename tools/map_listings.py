@@ -4,8 +4,8 @@
     python -m tools.map_listings listings.csv --stage prod --account amazon#main
 
 The file has the columns channel_account, channel_sku, sku, with these names in its first line. A row whose sku is no
-product is refused and told by its number; the others are written. How often a listing changed and what its channel was
-told last stay as they are: a row that says what the table says changes nothing, so the file may be imported again.
+product is refused and told by its number; the others are written, and their channel is owed the figure of the goods.
+A row that says what the table says changes nothing, so the file may be imported again.
 
 Afterwards the messages of these accounts that waited in quarantine for a mapping (UNMAPPED_SKU) are put back on the
 intake queue; those that still name goods nobody knows come back.
@@ -21,15 +21,18 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from oms.domain.errors import Retryable
 from oms.domain.intake_rules import UNMAPPED_SKU
 from oms.domain.listings import ListingKey
 from oms.runtime.queues import Queue
+from oms.stores.deliveries import DeliveriesStore
 from oms.stores.listings import ListingsStore
 from oms.stores.quarantine import QuarantineStore
 from oms.stores.reference_data import ProductsStore
+from oms.usecases.publishing import Publishing
 from tools import stage as stages
 from tools.console import Screen
 from tools.replay_quarantine import MAX_LIMIT, Replay
@@ -72,6 +75,7 @@ class Mapping:
 
     listings: ListingsStore
     products: ProductsStore
+    publishing: Publishing
     screen: Screen
 
     def run(self, rows: Iterable[Row], result: Imported) -> set[str]:
@@ -97,7 +101,11 @@ class Mapping:
     def _map(self, row: Row, before: str | None, result: Imported) -> None:
         if before == row.sku:
             result.unchanged += 1
-        elif result.dry_run or self.listings.map(row.key, row.sku, before):
+        elif result.dry_run:
+            result.mapped += 1
+        elif self.listings.map(row.key, row.sku, before):
+            # what its channel was told is the figure of other goods, or its own
+            self.publishing.tell_anew([row.key], datetime.now(UTC))
             result.mapped += 1
         else:
             result.refuse(row.line, "sku", "MAPPED_MEANWHILE")
@@ -143,7 +151,9 @@ def main(arguments: list[str]) -> int:
     try:
         dynamodb, prefix = stage.client("dynamodb"), stage.table_prefix
         rows = [row for row in read(Path(options.file), result) if options.account in (None, row.key.channel_account)]
-        mapping = Mapping(ListingsStore(dynamodb, prefix), ProductsStore(dynamodb, prefix), screen)
+        listings, products = ListingsStore(dynamodb, prefix), ProductsStore(dynamodb, prefix)
+        publishing = Publishing(listings, DeliveriesStore(dynamodb, prefix), products)
+        mapping = Mapping(listings, products, publishing, screen)
         accounts = mapping.run(rows, result)
         _replay(stage, accounts, screen, result)
     except (Retryable, OSError, ValueError) as error:

@@ -42,7 +42,8 @@ from tools import migration_file, order_report
 from tools import stage as stages
 from tools.console import Screen
 from tools.migration_file import Row
-from tools.order_report import MAX_SHOWN, Told
+from tools.order_csv import UnusableError
+from tools.order_report import MAX_SHOWN, NoReportError, Told
 from tools.stage import CANNOT_WORK, Stage
 
 COULD_NOT_START, NOT_WELL = 2, 1
@@ -150,12 +151,17 @@ def main(arguments: list[str]) -> int:
         phase = "check" if options.dry_run and options.phase == "load" else options.phase
         migrating = Migrating(_migration(stage, options), Migrated(phase, options.file), screen)
         with Path(options.file).open(encoding="utf-8-sig") as file:
-            total = sum(1 for line in file if line.strip())
+            total = _counted(file)
+            if options.report:
+                order_report.begin(Path(options.report))
             file.seek(0)
             migrating.run(migration_file.rows(file), total)
-    except (OSError, UnicodeDecodeError) as error:
+    except (UnusableError, OSError, UnicodeDecodeError) as error:
         screen.settle()
-        print(f"{options.file} can't be read: {error}", file=sys.stderr)
+        print(f"{options.file} can't be read: {order_report.why_unreadable(error)}", file=sys.stderr)
+        return COULD_NOT_START
+    except NoReportError as error:
+        print(error, file=sys.stderr)
         return COULD_NOT_START
     except (*CANNOT_WORK, Retryable) as error:
         screen.settle()
@@ -166,6 +172,14 @@ def main(arguments: list[str]) -> int:
         order_report.write(Path(options.report), migrating.report)
     _show(migrating, as_json=options.json)
     return 0 if migrating.is_well else NOT_WELL
+
+
+def _counted(lines: Iterable[str]) -> int:
+    """How many orders the file has. Raises UnusableError for one without any."""
+    total = sum(1 for line in lines if line.strip())
+    if not total:
+        raise UnusableError("it has no orders")
+    return total
 
 
 def _migration(stage: Stage, options: argparse.Namespace) -> Migration:

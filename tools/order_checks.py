@@ -1,13 +1,18 @@
-"""Whether what an order names is set up: its account, its skus, its locations."""
+"""Whether intake will take an order: what it names is set up, its time has come; and what would put it in review."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
+from oms.domain.errors import InvalidOrder
 from oms.domain.incoming import IncomingOrder
+from oms.domain.intake import require_past, totals_difference
+from oms.domain.intake_rules import TOTALS_MISMATCH, WRONG_CURRENCY
 from oms.domain.listings import ListingKey
+from oms.domain.money import format_minor
 from oms.stores.listings import ListingsStore
 from oms.stores.reference_data import LocationsStore, ProductsStore, SettingsStore
 
@@ -29,11 +34,24 @@ class Known:
     locations: LocationsStore
     settings: SettingsStore
 
-    def faults(self, order: IncomingOrder) -> Iterator[Unknown]:
-        """Everything the order names that was never set up. Raises Retryable."""
+    def faults(self, order: IncomingOrder, now: datetime) -> Iterator[Unknown]:
+        """Everything that intake would refuse: what was never set up, a time that is not yet. Raises Retryable."""
+        yield from _not_yet(order, now)
         yield from self._unknown_account(order)
         yield from self._unknown_skus(order)
         yield from self._unknown_places(order)
+
+    def doubt(self, order: IncomingOrder) -> Unknown | None:
+        """What will put the order in review once it is taken, the first that intake would name. Raises Retryable."""
+        account = self.settings.channel_account(order.channel, order.account)
+        if account and account.currencies and order.currency not in account.currencies:
+            message = f"not a currency of {order.channel}#{order.account}: the order will be in review"
+            return Unknown("currency", WRONG_CURRENCY, message)
+        difference = totals_difference(order)
+        if not difference:
+            return None
+        message = f"off by {format_minor(difference, order.currency)}: the order will be in review"
+        return Unknown("total_minor", TOTALS_MISMATCH, message)
 
     def _unknown_account(self, order: IncomingOrder) -> Iterator[Unknown]:
         if self.settings.channel_account(order.channel, order.account) is None:
@@ -54,3 +72,11 @@ class Known:
         for name, location_id in named.items():
             if location_id and location_id not in known:
                 yield Unknown(name, "UNKNOWN_LOCATION", f"no location {location_id}")
+
+
+def _not_yet(order: IncomingOrder, now: datetime) -> Iterator[Unknown]:
+    """An imported order is as of the time at which it was placed."""
+    try:
+        require_past(order, now)
+    except InvalidOrder as error:
+        yield Unknown("placed_at", error.reason, "a time that is not yet: look at its date and its offset")

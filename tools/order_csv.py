@@ -104,6 +104,8 @@ def counted(entries: Iterator[Entry]) -> tuple[int, frozenset[tuple[str, ...]]]:
     for entry in islice(entries, MAX_ORDERS + 1):
         total += 1
         (apart if entry.identity in seen else seen).update({entry.identity} if entry.identity else ())
+    if not total:
+        raise UnusableError("it has no orders")
     if total > MAX_ORDERS:
         raise UnusableError(f"it has more than {MAX_ORDERS} orders: split it")
     return total, frozenset(apart)
@@ -132,7 +134,8 @@ def _check_columns(columns: list[str]) -> None:
     twice = sorted({name for name in columns if columns.count(name) > 1})
     for what, names in (("unknown columns", unknown), ("missing columns", missing), ("columns that come twice", twice)):
         if names:
-            raise UnusableError(f"the header has {what}: {', '.join(names)}")
+            hint = "" if len(columns) > 1 else " (cells are separated by commas)"
+            raise UnusableError(f"the header has {what}: {', '.join(names)}{hint}")
 
 
 def _order(rows: list[tuple[int, Cells]]) -> Entry:

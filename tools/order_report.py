@@ -27,6 +27,24 @@ class Told:
     work: str = ""
 
 
+class NoReportError(Exception):
+    """There is no writing where the report should go; the message says why."""
+
+
+def begin(path: Path) -> None:
+    """Makes the report, empty yet: what can't be written at the end is found out before the work. Raises
+    NoReportError."""
+    try:
+        write(path, [])
+    except OSError as error:
+        raise NoReportError(f"the report can't be written: {error}") from error
+
+
+def why_unreadable(error: Exception) -> str:
+    """Why a file of orders can't be worked with, and what to do about it."""
+    return "it is not UTF-8: save it as UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+
+
 def write(path: Path, report: Sequence[Told]) -> None:
     """The whole report as CSV, in the order of the file."""
     with path.open("w", encoding="utf-8", newline="") as file:

@@ -8,8 +8,8 @@
 that lie in quarantine are not looked through: they are deleted after 30 days.
 
 --redact deletes the person's data of orders that have ended, and marks the others so that it is deleted within a day of
-their end. --redact-account does so for every order of an account whose person's data is still there. Doing it again
-changes nothing.
+their end. An order that is not here is marked when it comes, if it does within 60 days. --redact-account does so for
+every order of an account whose person's data is still there. Doing it again changes nothing.
 
 Exit codes: 0 done, 1 some orders could not be done (run it again), 2 it could not start.
 """

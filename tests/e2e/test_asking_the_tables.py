@@ -112,6 +112,7 @@ EXPECTED: dict[str, list[Answers]] = {
     "A channel's orders of one day": [has("order_id", order_id)],
     "Which destination is behind": [has("order_id", lambda facts: facts.not_told)],
     "What was a location told": [only(has("status", lambda facts: "SENT"))],
+    "Is every channel being read?": [has("status", lambda facts: "OK")],
     "What could not be understood": [has("reason", lambda facts: "MALFORMED_JSON")],
 }
 
@@ -119,6 +120,7 @@ EXPECTED: dict[str, list[Answers]] = {
 @pytest.fixture(scope="module")
 def facts(company: Company) -> Iterator[Facts]:
     """Orders that ended, wait, are held and are looked at; a warehouse that is down while the questions are asked."""
+    company.invoke("schedule-poll", {})
     delivered, short = company.place("two_lines"), company.place("more_than_there_is")
     in_review, held = _placed(company, total_minor=1), _placed(company)
     assert company.call("POST", f"/orders/{held}/holds", {"type": HOLD}).status == 200

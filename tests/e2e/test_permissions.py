@@ -45,8 +45,12 @@ RARE = {
     ("dynamodb:GetItem", "*:table/oms-local-routing_decisions"): (
         "a decision is looked up by itself where an order was routed more often than one list shows"
     ),
+    (
+        "secretsmanager:PutSecretValue",
+        "*",
+    ): "a channel gives a new refresh token; none of these has an eBay or Etsy shop",
     ("sqs:ChangeMessageVisibility", "*"): (
-        "a message comes again when a channel has asked for it, or did not answer; those here answer"
+        "a fetch comes again later where a channel did not answer; what is told goes by MiniStack's name for many"
     ),
     ("dynamodb:Query", "*:table/oms-local-order_history"): (
         "a channel is told of a parcel whose event has moved out of a document of 300 KB"
@@ -56,6 +60,9 @@ RARE = {
     ),
     ("dynamodb:PutItem", "*:table/oms-local-quarantine"): (
         "an order that was asked for and is gone, or a person's wish; driven for queue_intake"
+    ),
+    ("dynamodb:Scan", "*:table/oms-local-locations"): (
+        "a sale over the counter that is imported must have left a location of ours; driven for api_orders"
     ),
     ("dynamodb:UpdateItem", "*:table/oms-local-contacts"): (
         "a person who is forgotten while their order is open goes when it ends; driven for schedule_expiry"

@@ -122,6 +122,7 @@ class Worker:
             ProductsStore(client, PREFIX),
             self.settings,
             self.commit,
+            locations=self.locations,
             listings=self.listings,
         )
         self.allocation = Allocation(

@@ -7,7 +7,8 @@ from itertools import permutations
 
 import pytest
 
-from oms.domain.order import OrderStatus, Request, ShipmentStatus, WaitingFor, Work
+from oms.domain.order import OrderStatus, Request, WaitingFor, Work
+from oms.domain.shipments import ShipmentStatus
 from oms.runtime.clients import ATTEMPTS
 from oms.stores.group_commit import MAX_ATTEMPTS
 from tests.integration.company import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oms.domain.backing_off import LONGEST_SECONDS
-from oms.domain.errors import CredentialsRefused, Retryable, Throttled, Unavailable
+from oms.domain.errors import CredentialsRefused, OutOfTime, Retryable, Throttled, Unavailable
 from oms.usecases import circuits as module
 from oms.usecases.circuits import Circuits
 from tests.integration.company import at
@@ -35,6 +35,7 @@ def after(*errors: Retryable) -> float:
         pytest.param((Unavailable(retry_after_seconds=120.0),), 120, id="it said how long it is away"),
         pytest.param((Throttled(retry_after_seconds=3.0),) * 9, 3, id="called too often, however often"),
         pytest.param((Throttled(),), 10, id="called too often, and nobody knows until when"),
+        pytest.param((OutOfTime(),) * 3, 0, id="it was our time that ran out"),
         pytest.param((Throttled(retry_after_seconds=1e6),), LONGEST_SECONDS, id="it asked for too long"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from oms.carriers import easypost, registry
 from oms.domain.errors import InvalidMessage, Unauthorized
 from oms.domain.incoming import TrackingUpdate
-from oms.domain.order import ShipmentStatus
+from oms.domain.shipments import ShipmentStatus
 
 
 def scan(moment: str | None, status: str = "in_transit") -> dict[str, Any]:

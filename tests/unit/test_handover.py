@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from oms.domain import progress
 from oms.domain.handover import hand_over
-from oms.domain.order import Component, Line, Method, Order, OrderStatus, Request, Review, ShipmentStatus, Work
+from oms.domain.order import Component, Line, Method, Order, OrderStatus, Request, Review, Work
+from oms.domain.shipments import ShipmentStatus
 from oms.domain.stock import Bucket, MoveKind, net
 from tests.unit.builders import NOON, context, line, received
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from oms.domain.order import Order, OrderStatus, Request, ShipmentStatus, WaitingFor, Work
+from oms.domain.order import Order, OrderStatus, Request, WaitingFor, Work
+from oms.domain.shipments import ShipmentStatus
 from oms.stores.group_commit import MAX_UNANSWERED
 from tests.integration.faults import Faults
 from tests.integration.samples import DELIVERED, FULFILLMENT_ID, ORDER_ID, RELEASED, SHIPPED, MainStreet, Steps

@@ -72,12 +72,24 @@ def test_rows_that_can_not_be_taken_are_told_by_their_line_and_the_others_are_ta
     assert listings(stage) == {"C": "BOWL"}
 
 
-def test_what_a_channel_was_told_stays_and_a_repeat_changes_nothing(stage: Stage, run: Run) -> None:
-    stage.put("listings", MAPPED)
+def test_a_name_that_stands_for_other_goods_is_told_their_figure_and_a_repeat_changes_nothing(
+    stage: Stage, run: Run
+) -> None:
+    stage.put("listings", MAPPED | {"last_published_quantity": 5})
     assert run(csv(f"{ACCOUNT},AMZ-MUG,MUG")) == 0
-    assert stage.rows("listings") == [MAPPED]
-    assert run(csv(f"{ACCOUNT},AMZ-MUG,BOWL")) == 0
-    assert stage.rows("listings") == [MAPPED | {"sku": "BOWL"}]
+    assert stage.rows("listings") == [MAPPED | {"last_published_quantity": 5}]
+    assert stage.rows("deliveries") == []
+    for _ in range(2):
+        assert run(csv(f"{ACCOUNT},AMZ-MUG,BOWL")) == 0
+        (row,) = stage.rows("listings")
+        assert (row["sku"], row["change_version"], "last_published_quantity" in row) == ("BOWL", 9, False)
+    owed = [(one["destination"], one["message_key"], one["status"]) for one in stage.rows("deliveries")]
+    assert owed == [(f"channel#{ACCOUNT}", "availability#AMZ-MUG", "PENDING")]
+
+
+def test_a_new_name_is_told_the_figure_of_its_goods(stage: Stage, run: Run) -> None:
+    assert run(csv(f"{ACCOUNT},AMZ-BOWL,BOWL")) == 0
+    assert [one["message_key"] for one in stage.rows("deliveries")] == ["availability#AMZ-BOWL"]
 
 
 def test_a_dry_run_changes_nothing_and_says_what_would_be_done(

@@ -30,6 +30,7 @@ MANAGED = {
 
 WILDCARDS = (
     r"arn:aws:secretsmanager:[^:]+:\d+:secret:oms/\w+/(channels|carriers|warehouses)/\*",
+    r"arn:aws:secretsmanager:[^:]+:\d+:secret:oms/\w+/channels/(ebay|etsy)/\*",
     r"arn:aws:secretsmanager:[^:]+:\d+:secret:oms/\w+/contacts/hash-key-\?{6}",
     r"arn:aws:s3:::oms-\w+-(inbox|stream-failures)-\d+/(snapshots/)?\*",
     r"arn:aws:states:[^:]+:\d+:execution:oms-\w+-order-lifecycle:\*",
@@ -43,6 +44,7 @@ LOG_DELIVERY = re.compile(r"logs:\w*(LogDelivery|LogDeliveries|ResourcePolicy|Re
 ANSWERS = frozenset({"states:SendTaskSuccess", "states:SendTaskFailure"})
 """MiniStack can't tell the state machine behind a token and checks "*"; AWS can and does."""
 
+REFRESHED = "arn:aws:secretsmanager:us-east-1:111122223333:secret:oms/prod/channels/{}/*"
 ORDERS_ARN = "arn:aws:dynamodb:us-east-1:111122223333:table/oms-prod-orders"
 
 
@@ -119,6 +121,30 @@ def resources_are_exact(template: Template) -> list[str]:
         and not (resource == "*" and name == "OrderLifecycleRole" and LOG_DELIVERY.fullmatch(action))
         and not (resource == "*" and action in ANSWERS and stage_of(template) == "local")
     ]
+
+
+@rule(
+    "Secrets are written only where channels change refresh tokens, by who calls channels",
+    grants("QueueIntakeFunctionRole", "secretsmanager:PutSecretValue", REFRESHED.format("etsy")),
+    grants("QueuePollFunctionRole", "secretsmanager:PutSecretValue", REFRESHED.format("shopify")),
+    grants("QueuePollFunctionRole", "secretsmanager:UpdateSecret", REFRESHED.format("etsy")),
+    revokes("QueueChannelsFunctionRole", "ChannelTokens"),
+)
+def secrets_are_rarely_written(template: Template) -> list[str]:
+    """Who may write a secret may sign in as somebody else. Who signs in and may not write loses the account."""
+    stage = stage_of(template)
+    wanted = {
+        (f"{name}FunctionRole", "secretsmanager:PutSecretValue", f"secret:oms/{stage}/channels/{channel}/*")
+        for name in ("QueuePoll", "QueueChannels", "SchedulePublishStock")
+        for channel in ("ebay", "etsy")
+    }
+    found = {
+        (name, action, resource.split(":", 5)[-1])
+        for name, role in of_type(template, "AWS::IAM::Role").items()
+        for action, resource, _ in granted(role)
+        if action.startswith("secretsmanager:") and action != "secretsmanager:GetSecretValue"
+    }
+    return [f"{name}: {action} on {resource}" for name, action, resource in sorted(wanted ^ found)]
 
 
 @rule(

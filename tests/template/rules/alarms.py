@@ -95,6 +95,22 @@ def quarantine_is_watched(template: Template) -> list[str]:
 
 
 @rule(
+    "An alarm watches refresh tokens that could not be kept",
+    removes("SchedulePublishStockCredentialsNotKeptAlarm"),
+    grants("QueueIntakeFunctionRole", "secretsmanager:PutSecretValue", "arn:aws:secretsmanager:us-east-1:1:secret:x"),
+)
+def kept_credentials_are_watched(template: Template) -> list[str]:
+    """The account goes on by its old token for weeks, and then is dead: nothing else would tell in time."""
+    writers = {
+        function["Properties"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+        for function in functions(template).values()
+        for action, _, _ in granted(role_of(template, function))
+        if action == "secretsmanager:PutSecretValue"
+    }
+    return _missing(template, {(f"oms-{stage_of(template)}", "CredentialsNotKept", name) for name in writers})
+
+
+@rule(
     "An alarm watches stock that nobody can have: promised twice, or held for carts that are gone",
     removes("OversoldUnitsAlarm"),
     sets("ReservationsNotExpiredAlarm", "Dimensions.0.Value", "queue_stock"),

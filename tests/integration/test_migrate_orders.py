@@ -18,9 +18,10 @@ from oms.domain.incoming import Address
 from oms.domain.order import OrderStatus, WaitingFor
 from oms.domain.stock import StockPosition
 from oms.runtime import clients
+from oms.stores.contacts import ContactsStore
 from tests.integration.company import at, balance, incoming, line, received, report, story, tracked, worker
 from tests.integration.faults import CrashedError, Faults
-from tests.integration.stage import Stage
+from tests.integration.stage import PREFIX, Stage
 from tools import audit_stock, migrate_orders
 from tools import stage as stages
 
@@ -444,6 +445,21 @@ def test_a_migrated_order_lives_on_as_any_other(stage: Stage, run: Run, file: Ca
     ]
     position = stage.position("MUG", "WH-EAST")
     assert (position.on_hand, position.committed) == (7, 0)
+    balance(stage)
+
+
+@pytest.mark.parametrize(
+    "options", [pytest.param((), id="loaded"), pytest.param(("--route-short",), id="routed as it is short")]
+)
+def test_a_person_who_was_to_be_forgotten_before_the_order_came_is_forgotten_as_it_ends(
+    stage: Stage, run: Run, file: Callable[..., str], options: tuple[str, ...]
+) -> None:
+    people = ContactsStore(clients.client("dynamodb"), PREFIX)
+    people.forget_ahead("shopify-main-5001", at(24 * 60).date())
+    order = plain(5001, "MUG", 99 if options else 2, "WH-EAST")
+    assert run("load", file(order), *options)["counts"] == {"LOADED": 1}
+    assert stage.order("shopify-main-5001").forget_person
+    assert run("load", file(order), *options)["counts"] == {"ALREADY": 1}
     balance(stage)
 
 

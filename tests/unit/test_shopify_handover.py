@@ -11,6 +11,7 @@ import pytest
 from oms.channels import shopify
 from oms.domain.catalog import ChannelAccount, Policy
 from oms.domain.changes import Context
+from oms.domain.channel_places import at_our_locations
 from oms.domain.incoming import IncomingOrder
 from oms.domain.intake import UNPAID, receive
 from oms.domain.order import MAX_LINES, Method, OrderStatus
@@ -69,7 +70,7 @@ def test_goods_that_go_to_no_address_are_collected_where_their_shipping_charge_s
     facts: dict[str, Any], place: str
 ) -> None:
     order = parsed(shipping_address=None, **facts)
-    assert (order.method, order.pickup_location_id) == (Method.PICKUP, place)
+    assert (order.method, order.channel_location) == (Method.PICKUP, place)
 
 
 @pytest.mark.parametrize(
@@ -86,25 +87,35 @@ def test_goods_that_go_to_no_address_are_collected_where_their_shipping_charge_s
 )
 def test_any_other_order_is_shipped_and_nothing_is_guessed(facts: dict[str, Any]) -> None:
     order = parsed(**facts)
-    assert (order.method, order.pickup_location_id) == (Method.SHIP, None)
+    assert (order.method, order.channel_location) == (Method.SHIP, "")
+
+
+SALE: dict[str, Any] = {"source_name": "pos", "shipping_address": None, "location_id": 655441491}
 
 
 @pytest.mark.parametrize(
-    ("facts", "ships"),
+    ("facts", "method"),
     [
-        ({"source_name": "pos", "shipping_address": None, "shipping_lines": []}, False),
-        ({"source_name": "pos", "shipping_address": None, "shipping_lines": [CHARGE | {"is_removed": True}]}, False),
-        ({"source_name": "pos", "shipping_address": None, "shipping_lines": [CHARGE]}, True),
-        ({"source_name": "pos", "shipping_lines": []}, True),
-        ({"source_name": "web", "shipping_address": None, "shipping_lines": []}, True),
+        (SALE | {"shipping_lines": []}, Method.CARRY_OUT),
+        (SALE | {"shipping_lines": [CHARGE | {"is_removed": True}]}, Method.CARRY_OUT),
+        (SALE | {"shipping_lines": [CHARGE]}, Method.SHIP),
+        ({"source_name": "pos", "shipping_lines": []}, Method.SHIP),
+        ({"source_name": "web", "shipping_address": None, "shipping_lines": []}, Method.SHIP),
     ],
 )
-def test_what_was_sold_at_the_till_and_carried_out_is_nothing_to_ship(facts: dict[str, Any], *, ships: bool) -> None:
-    assert [line.requires_shipping for line in parsed(**facts).lines] == [ships]
+def test_what_was_sold_at_the_till_with_nowhere_to_send_it_was_carried_out(
+    facts: dict[str, Any], method: Method
+) -> None:
+    assert parsed(**facts).method is method
 
 
-def test_a_sale_at_the_till_is_delivered_when_it_comes_and_waits_for_nobody() -> None:
-    sale = parsed(source_name="pos", shipping_address=None, shipping_lines=[], total_shipping_price_set=None)
+@pytest.mark.parametrize(("till", "named"), [(655441491, "655441491"), (None, "pos")])
+def test_a_sale_at_a_till_that_is_no_location_of_ours_is_delivered_and_leaves_no_shelf_of_ours(
+    till: int | None, named: str
+) -> None:
+    sale = parsed(**SALE | {"location_id": till}, shipping_lines=[], total_shipping_price_set=None)
+    assert sale.channel_location == named
+    sale = at_our_locations(sale, {"location:4711": "STORE-7"})
     sale = replace(sale, totals=replace(sale.totals, total_minor=sale.totals.total_minor - 700))
     order = receive(sale, {}, ChannelAccount(), Context(now=sale.channel_updated_at, actor="shopify", policy=Policy()))
     assert (order.order.status, order.order.review, order.moves) == (OrderStatus.DELIVERED, None, ())

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from oms.channels import shopify
 from oms.domain.incoming import IncomingLine, IncomingOrder
 from oms.domain.intake import totals_difference
-from oms.domain.order import Totals
+from oms.domain.order import Method, Totals
 from tests.unit.shopify_bodies import envelope, line_item, shopify_order
 
 FIXTURES = Path(__file__).parents[1] / "fixtures/shopify"
@@ -112,7 +112,8 @@ def test_what_somebody_fulfilled_in_shopifys_admin_is_told() -> None:
 
 def test_an_order_sold_in_the_shop_has_left_and_says_where_it_was_taken() -> None:
     order = fixture("order_sold_in_the_shop")
-    assert [(one.quantity, one.fulfilled_quantity, one.requires_shipping) for one in order.lines] == [(1, 1, False)]
+    assert [(one.quantity, one.fulfilled_quantity) for one in order.lines] == [(1, 1)]
+    assert order.method is Method.CARRY_OUT
     assert order.external_ids == {"shopify_source": "pos"}
 
 

@@ -213,6 +213,24 @@ def test_an_order_of_501_lines_is_kept_with_its_cause(company: MainStreet) -> No
     assert (row["reason"], row["field"]) == ("TOO_MANY_LINES", "line_items")
 
 
+@pytest.mark.parametrize(
+    ("record", "named"),
+    [
+        pytest.param(message(mug_order(), account="elsewhere"), "5001", id="refused after it was read"),
+        pytest.param(
+            message("{", topic="fetched", message_id="727@2026-03-02T11:59:00+00:00"), "727", id="fetched, not readable"
+        ),
+        pytest.param(message("{"), None, id="nobody knows whose it is"),
+    ],
+)
+def test_what_is_kept_names_its_order_where_that_is_known(
+    company: MainStreet, record: dict[str, Any], named: str | None
+) -> None:
+    assert hand_in(company, record) == []
+    (row,) = company.stage.rows("quarantine")
+    assert row.get("channel_order_id") == named
+
+
 def test_an_order_too_large_for_a_document_is_kept_with_its_cause(company: MainStreet) -> None:
     items = [line_item(number, sku="MUG", title="Ü" * 255) for number in range(500)]
     inbox_body("inbox/large", json.dumps(mug_order(line_items=items)))
@@ -289,6 +307,7 @@ def test_a_message_that_tells_too_little_waits_for_a_person_where_nobody_can_be_
     company.play_all(("queue_intake", "edited_without_the_order"))
     (row,) = company.stage.rows("quarantine")
     assert (row["reason"], row["field"]) == ("NOT_CALLED", "account")
+    assert row["channel_order_id"] == "5710000100241"
     assert company.stage.messages("poll") == []
 
 
@@ -314,6 +333,8 @@ def test_an_order_of_goods_nobody_knows_waits_for_its_mapping_with_their_names(c
     company.play_all(("queue_intake", "not_mapped"))
     (row,) = company.stage.rows("quarantine")
     assert (row["reason"], row["field"], row["skus"]) == ("UNMAPPED_SKU", "lines.0.sku", ["STONEWARE-MUG"])
+    body = json.loads(row["message"]["body"])
+    assert row["channel_order_id"] == str(body["id"])
     listing = {"channel_account": "shopify#main-street-goods", "channel_sku": "STONEWARE-MUG", "sku": "MUG-STONE-350"}
     company.stage.put("listings", listing)
     company.play_all(("queue_intake", "not_mapped"))

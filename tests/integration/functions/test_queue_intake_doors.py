@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from oms.domain.catalog import ChannelAccount
 from oms.domain.order import OrderStatus
 from oms.runtime import clients
 from oms.stores.listings import ListingsStore
@@ -15,7 +16,7 @@ from oms.stores.reference_data import ProductsStore
 from oms.usecases.unmapped import Unmapped
 from tests.integration.company import at
 from tests.integration.functions.test_api_orders_till import TILL
-from tests.integration.functions.test_queue_intake import hand_in, is_called, message, mug_order
+from tests.integration.functions.test_queue_intake import hand_in, is_called, message, mug_order, opening_of
 from tests.integration.samples import MainStreet
 from tests.integration.stage import PREFIX, LambdaContext, Stage
 from tests.unit.shopify_bodies import line_item
@@ -35,6 +36,23 @@ def test_a_sale_that_is_imported_leaves_the_stock_of_a_location_that_we_have_or_
     assert stage.function("queue_intake").handler({"Records": [taken]}, LambdaContext()) == {"batchItemFailures": []}
     assert [row["field"] for row in stage.rows("quarantine")] == ([kept] if kept else [])
     assert {row["location_id"] for row in stage.rows("stock_movements")} == (set() if kept else {"WH-EAST"})
+
+
+@pytest.mark.parametrize(("till", "location_id"), [(4711, "WH-EAST"), (4712, "")], ids=["ours", "nobody's"])
+def test_a_sale_at_a_shops_till_leaves_the_stock_of_the_location_which_the_account_names_for_it(
+    company: MainStreet, till: int, location_id: str
+) -> None:
+    settings = ChannelAccount(currencies=("USD",), options={"shop": "main-street", "location:4711": "WH-EAST"})
+    company.stage.put("settings", settings, kind="channel_account", name="shopify#main")
+    sale = mug_order(source_name="pos", location_id=till, shipping_address=None, shipping_lines=[])
+    before = opening_of(company)
+    for number in (1, 2):
+        assert hand_in(company, message(sale, number)) == []
+    order = company.stage.order("shopify-main-5001")
+    assert (order.status, order.sold_at_location_id) == (OrderStatus.DELIVERED, location_id)
+    after = opening_of(company)
+    sold = {place: before.get(place, 0) - units for place, units in after.items() if units != before.get(place, 0)}
+    assert sold == ({("MUG", location_id): 2} if location_id else {})
 
 
 @pytest.mark.parametrize("asked", [True, False], ids=["the channel can be asked", "it can not"])

@@ -158,6 +158,18 @@ def test_a_failed_pull_is_counted_for_its_account(readers: Readers, capsys: pyte
     assert {one["PullsFailed"][0] for one in counted} == {1}
 
 
+def test_a_failed_fetch_is_told_and_counted_for_its_account(
+    readers: Readers, log: StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readers.market.broken = [Unavailable("down")]
+    assert len(readers.send(fetch("901"))) == 1
+    told = next(json.loads(line) for line in log.getvalue().splitlines() if "put off" in line)
+    assert (told["channel_account"], told["reason"]) == (ACCOUNT, "Unavailable")
+    assert "901" not in log.getvalue()
+    counted = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "FetchesFailed" in line]
+    assert {one.get("channel_account") for one in counted} == {None, ACCOUNT}
+
+
 def put_off_by(readers: Readers) -> list[int]:
     """How long messages are kept away from now on, in seconds."""
     seconds: list[int] = []

@@ -55,17 +55,39 @@ def test_each_sample_is_queued_and_a_repeat_queues_the_same_keys(company: MainSt
 
 def test_each_destination_has_its_own_group_so_that_none_crowds_out_another(company: MainStreet) -> None:
     groups: list[Any] = []
-    note = lambda params, **_: groups.append(params["MessageGroupId"])  # noqa: E731
-    company.stage.hook("sqs", "before-parameter-build.sqs.SendMessage", note)
+    note = lambda params, **_: groups.append([one["MessageGroupId"] for one in params["Entries"]])  # noqa: E731
+    company.stage.hook("sqs", "before-parameter-build.sqs.SendMessageBatch", note)
     company.play(FUNCTION, "two_requests_owed")
-    assert groups == ["location#WH-RENO", "location#WH-DALLAS"]
+    assert groups == [["location#WH-RENO"], ["location#WH-DALLAS"]]
+
+
+def test_many_rows_of_one_destination_are_queued_in_few_calls_and_in_their_order(company: MainStreet) -> None:
+    calls: list[int] = []
+    note = lambda params, **_: calls.append(len(params["Entries"]))  # noqa: E731
+    company.stage.hook("sqs", "before-parameter-build.sqs.SendMessageBatch", note)
+    keys = [MUG | {"message_key": f"availability#SKU-{number:02}"} for number in range(25)]
+    event = sample(FUNCTION, "availability_owed")
+    (record,) = event["Records"]
+    event["Records"] = [for_key(record, key, number) for number, key in enumerate(keys)]
+    assert company.function(FUNCTION).handler(event, LambdaContext()) == {"batchItemFailures": []}
+    assert company.stage.messages("channels") == keys
+    assert calls == [10, 10, 5]
+
+
+def for_key(record: dict[str, Any], key: dict[str, str], number: int) -> dict[str, Any]:
+    """The same news about the row of another key."""
+    row = {name: {"S": value} for name, value in key.items()}
+    image = record["dynamodb"].get("NewImage", {}) | row
+    return record | {"dynamodb": {"Keys": row, "NewImage": image, "SequenceNumber": str(number)}}
 
 
 def test_the_first_row_that_could_not_be_queued_and_all_after_it_come_again(company: MainStreet) -> None:
-    company.stage.fail("sqs", "SendMessage", "RequestThrottled", times=1)
+    company.stage.fail("sqs", "SendMessageBatch", "RequestThrottled", times=1)
     (failed,) = company.play(FUNCTION, "two_requests_owed")["batchItemFailures"]
     assert failed["itemIdentifier"] == "111100000000000000000001"
-    assert company.stage.messages("outbound") == []
+    assert company.stage.messages("outbound") == [DALLAS]
+    assert company.play(FUNCTION, "two_requests_owed") == {"batchItemFailures": []}
+    assert company.stage.messages("outbound") == [RENO, DALLAS]
 
 
 def test_a_request_whose_row_changes_is_never_queued_again_by_the_stream(company: MainStreet) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from oms.domain.catalog import ChannelAccount
 from oms.runtime import clients
 from oms.stores.quarantine import QuarantineStore
 from tests.integration.company import NOON, everything
@@ -26,10 +27,12 @@ def run(stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Runs the command on a file of these lines against the test stage; returns its exit code."""
     monkeypatch.setattr(stages, "STAGES", ("test",))
     monkeypatch.setattr(stages, "DEFAULT_STAGE", "test")
+    for name in (ACCOUNT, "ebay#main"):
+        stage.put("settings", ChannelAccount(currencies=("USD",)), kind="channel_account", name=name)
 
-    def start(text: str, *arguments: str) -> int:
+    def start(content: str | bytes, *arguments: str) -> int:
         file = tmp_path / "listings.csv"
-        file.write_text(text, encoding="utf-8")
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
         return map_listings.main([str(file), *arguments])
 
     return start
@@ -63,13 +66,33 @@ def test_rows_that_can_not_be_taken_are_told_by_their_line_and_the_others_are_ta
     bad = ("nowhere,A,MUG", f"{ACCOUNT},,MUG", f"{ACCOUNT},B,NO-SUCH", f"{ACCOUNT},C,BOWL", f"{ACCOUNT},C,MUG")
     assert run(csv(*bad), "--json") == 1
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert {(one["line"], one["field"], one["reason"]) for one in told["refused"]} == {
+    assert [(one["line"], one["field"], one["reason"]) for one in told["refused"]] == [
         (2, "channel_account", "INVALID_FIELD"),
         (3, "channel_sku", "INVALID_FIELD"),
         (4, "sku", "UNKNOWN_SKU"),
         (6, "channel_sku", "DUPLICATE_LISTING"),
-    }
+    ]
     assert listings(stage) == {"C": "BOWL"}
+
+
+def test_an_account_that_was_never_set_up_is_refused_and_those_there_are_are_named(
+    stage: Stage, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(csv("amazon#mian,A,MUG", f"{ACCOUNT},B,BOWL")) == 1
+    told = capsys.readouterr().out
+    assert "line 2: UNKNOWN_ACCOUNT" in told
+    assert f"{ACCOUNT}, ebay#main" in told
+    assert listings(stage) == {"B": "BOWL"}
+
+
+def test_where_only_an_account_that_was_never_set_up_is_wanted_nothing_is_done(
+    stage: Stage, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(csv(f"{ACCOUNT},A,MUG"), "--account", "amazon#mian") == 2
+    told = capsys.readouterr().err
+    assert "amazon#mian" in told
+    assert f"{ACCOUNT}, ebay#main" in told
+    assert listings(stage) == {}
 
 
 def test_a_name_that_stands_for_other_goods_is_told_their_figure_and_a_repeat_changes_nothing(
@@ -111,3 +134,29 @@ def test_only_the_rows_of_the_account_that_was_named_are_taken(stage: Stage, run
 def test_a_file_without_its_columns_is_refused_whole(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("channel_sku,sku\nA,MUG\n") == 2
     assert "channel_account" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        pytest.param(b"channel_account,channel_sku,sku\namazon#main,CAF\xc9,MUG\n", "save it as", id="another encoding"),
+        pytest.param(b"channel_account,channel_sku,sku\namazon#main,\0,MUG\n", "line 2", id="not a text"),
+        pytest.param(csv(f"{ACCOUNT},{'A' * 140_000},MUG").encode(), "line 2", id="a field without an end"),
+    ],
+)
+def test_a_file_that_can_not_be_read_is_told_with_its_name_and_nothing_is_done(
+    stage: Stage, run: Run, capsys: pytest.CaptureFixture[str], content: bytes, says: str
+) -> None:
+    assert run(content) in (1, 2)
+    told = capsys.readouterr()
+    assert says in told.err + told.out
+    assert "listings.csv" in told.err or "line 2: INVALID_FIELD" in told.out
+    assert listings(stage) == {}
+
+
+@pytest.mark.usefixtures("run")
+def test_a_file_that_is_not_there_is_told_with_what_it_should_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    assert map_listings.main(["missing.csv"]) == 2
+    told = capsys.readouterr().err
+    assert "missing.csv" in told
+    assert "channel_account, channel_sku, sku" in told

@@ -78,6 +78,20 @@ def test_everyone_of_an_account_is_forgotten_and_of_no_other(stage: Stage, run: 
     assert {name for name in people(stage) if not stage.order(name).forget_person} == {"web-main-3"}
 
 
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+@pytest.mark.usefixtures("orders")
+def test_an_account_of_which_nothing_is_here_is_said_to_be_so(
+    stage: Stage, run: Run, capsys: pytest.CaptureFixture[str], options: tuple[str, ...]
+) -> None:
+    before = everything(stage)
+    assert run("--redact-account", "shopify#mian", "--json", *options) == 1
+    told = capsys.readouterr()
+    assert "shopify#mian" in told.err
+    assert "phone#main, pos#main, shopify#main, web#main" in told.err
+    assert json.loads(told.out.splitlines()[-1])["outcomes"] == {}
+    assert everything(stage) == before
+
+
 @pytest.mark.usefixtures("orders")
 def test_an_export_shows_all_that_is_held_of_a_person(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--export", order_id(2), "nobody-1") == 0

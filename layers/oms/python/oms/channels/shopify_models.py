@@ -208,6 +208,7 @@ class ShopifyOrder(Identified):
     original_total_duties_set: MoneySet | None = None
     original_total_additional_fees_set: MoneySet | None = None
     source_name: Name = ""
+    location_id: Number | None = None
     test: bool | None = None
     email: Name = ""
     contact_email: Name = ""

@@ -47,7 +47,7 @@ def incoming_order(order: ShopifyOrder, channel: str, account: str) -> IncomingO
     placed_at = _placed_at(order)
     fulfilled, returned = _fulfilled(order), _returned(order)
     presentment_currency, presentment_total_minor = presentment(order)
-    pickup_location_id = _pickup_location_id(order)
+    method, place = _handover(order)
     return IncomingOrder(
         channel=channel,
         account=account,
@@ -60,13 +60,15 @@ def incoming_order(order: ShopifyOrder, channel: str, account: str) -> IncomingO
         currency=order.currency,
         prices_include_tax=bool(order.taxes_included),
         totals=totals(order),
-        lines=tuple(_line(item, number, order, fulfilled, returned) for number, item in enumerate(order.line_items)),
+        lines=tuple(
+            _line(item, number, order.currency, fulfilled, returned) for number, item in enumerate(order.line_items)
+        ),
         shipping_lines=tuple(_shipping_line(one, order.currency) for one in charged(order)),
         payment_status=_payment_status(order),
         customer_id=_customer_id(order.customer),
         service_level=_service_level(order),
-        method=Method.PICKUP if pickup_location_id else Method.SHIP,
-        pickup_location_id=pickup_location_id,
+        method=method,
+        channel_location=place,
         presentment_currency=presentment_currency,
         presentment_total_minor=presentment_total_minor,
         external_ids=_marks(order),
@@ -151,13 +153,11 @@ def _current(item: LineItem) -> int:
     return item.quantity if item.current_quantity is None else item.current_quantity
 
 
-def _line(
-    item: LineItem, number: int, order: ShopifyOrder, fulfilled: Counter[str], returned: Counter[str]
-) -> IncomingLine:
+def _line(item: LineItem, number: int, currency: str, fulfilled: Counter[str], returned: Counter[str]) -> IncomingLine:
     """A line. Shopify lowers `current_quantity` for what comes back after delivery as well; that is no cancel here, so
     it counts as still there. Parts of a bundle were sold as one thing: as the parts of a kit here, they ship together.
     """
-    path, currency = f"line_items.{number}", order.currency
+    path = f"line_items.{number}"
     line_id = _id(item, "LineItem", f"{path}.id")
     left = min(item.quantity, fulfilled[line_id])
     # Allocations hold the line's share of every discount, total_discount only what was given on the line.
@@ -172,7 +172,7 @@ def _line(
         unit_price_minor=in_minor_units(item.price, currency, f"{path}.price"),
         discount_minor=in_minor_units(discount, currency, f"{path}.total_discount"),
         tax_minor=in_minor_units(added(tax.price for tax in item.tax_lines), currency, f"{path}.tax_lines"),
-        requires_shipping=_requires_shipping(item) and not _is_carried_out(order),
+        requires_shipping=_requires_shipping(item),
         together=f"bundle:{item.sales_line_item_group_id}" if item.sales_line_item_group_id else "",
     )
 
@@ -187,12 +187,6 @@ def _requires_shipping(item: LineItem) -> bool:
     if item.requires_shipping is None:
         return not (item.gift_card or item.is_tip)
     return item.requires_shipping and not item.is_tip
-
-
-def _is_carried_out(order: ShopifyOrder) -> bool:
-    """Whether the customer took it all along from the till: sold there, with nothing to send and nowhere to send it to.
-    What the till's location has left, it reports itself."""
-    return order.source_name == _TILL and order.shipping_address is None and not charged(order)
 
 
 def _shipping_line(one: ShippingItem, currency: str) -> ShippingLine:
@@ -214,13 +208,20 @@ def _payment_status(order: ShopifyOrder) -> str:
     return "DUE_ON_DELIVERY" if ways == {_AT_THE_DOOR} else status
 
 
-def _pickup_location_id(order: ShopifyOrder) -> str | None:
-    """Where the customer collects the order, by the name of the place in the shop. Such an order has no address to go
-    to and one charge, which is named like the place; nothing else in an order of the REST Admin API tells."""
-    charges = charged(order)
-    if order.shipping_address is not None or len(charges) != 1 or order.source_name == _TILL:
-        return None
-    return (charges[0].code or charges[0].title)[:64] or None
+def _handover(order: ShopifyOrder) -> tuple[Method, str]:
+    """How the goods reach the customer, and what the shop calls the place where that happens.
+
+    Sold at a till, with no address and no charge: carried out there, by the till's number. Elsewhere, without an
+    address and with one charge, which is named like a place: collected there. Nothing else in an order of the REST
+    Admin API tells.
+    """
+    charges, at_a_till = charged(order), order.source_name == _TILL
+    if order.shipping_address is not None:
+        return Method.SHIP, ""
+    if at_a_till and not charges:
+        return Method.CARRY_OUT, str(order.location_id or _TILL)
+    place = (charges[0].code or charges[0].title)[:64] if len(charges) == 1 and not at_a_till else ""
+    return (Method.PICKUP, place) if place else (Method.SHIP, "")
 
 
 def _marks(order: ShopifyOrder) -> dict[str, str]:

@@ -101,7 +101,8 @@ class IncomingOrder:
 
     `payments`: the single payments, where the door knows them; without, the total stands under `payment_status`.
     `pickup_location_id`: where the customer chose to collect it; `sold_by` and `sold_at_location_id`: the colleague (an
-    id, no name) and the location that sold it, where goods carried out left from. `promised_by`: what the customer was
+    id, no name) and the location that sold it, where goods carried out left from; `channel_location`: what the channel
+    calls the one place or the other, where it has a name of its own for it. `promised_by`: what the customer was
     told already; `ship_by` and `deliver_by`: what the marketplace demands. `cancel_requested`: why the buyer asks to
     cancel, empty where nobody does; `cancel_requested_lines`: the lines meant, where the buyer wants the others.
     `presentment_*`: the total as the customer paid it, where that was in another
@@ -129,6 +130,7 @@ class IncomingOrder:
     pickup_location_id: str | None = None
     sold_by: str = ""
     sold_at_location_id: str = ""
+    channel_location: str = ""
     promised_by: datetime | None = None
     ship_by: datetime | None = None
     deliver_by: datetime | None = None

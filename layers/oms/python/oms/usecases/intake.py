@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from oms.domain import ids, intake
 from oms.domain.changes import Context, OrderChange
+from oms.domain.channel_places import at_our_locations
 from oms.domain.errors import InvalidOrder, InvariantBroken, KeyReused, OrderExists, UnmappedSku, WriteConflict
 from oms.domain.forgetting import forgotten_from_the_start
 from oms.domain.handover import hand_over
@@ -115,7 +116,7 @@ class Intake:
         it must be tried again.
         """
         context = Context(now=now, actor=actor, policy=self.settings.policy())
-        incoming = intake.in_whole_seconds(incoming)
+        incoming = self._at_our_locations(intake.in_whole_seconds(incoming))
         intake.require_past(incoming, now)
         order = self.orders.get(order_id_of(incoming))
         if order is None:
@@ -177,6 +178,10 @@ class Intake:
         if self.promises is None:
             raise InvariantBroken("this intake was not given what promises are checked by")
         self.promises.require(order, reservation_id, context.now)
+
+    def _at_our_locations(self, incoming: IncomingOrder) -> IncomingOrder:
+        settings = self.settings.channel_account(incoming.channel, incoming.account)
+        return at_our_locations(incoming, settings.options if settings else {})
 
     def _require_location(self, field: str, location_id: str | None) -> None:
         """Where stock leaves the books, or a customer is sent to collect it, must be a location of ours."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tools.console import Screen
     from tools.world import World
 
+SERVER_LOG = STACK_FILE.parent / "ministack.log"
+
 FIGURES = {
     "state_entries": "states entered",
     "wru": "DynamoDB write units, all tables and indexes",
@@ -33,15 +35,18 @@ def show_end(world: World, outcome: Outcome) -> None:
     if first.document is not None:
         screen.print(orders_view.timeline(first.document, first.number))
         screen.print()
-    _show_checks(screen, outcome)
+    show_checks(screen, outcome)
 
 
-def _show_checks(screen: Screen, outcome: Outcome) -> None:
-    """What was checked, with a mark each, and the counted cost of one two-line order."""
+def show_checks(screen: Screen, outcome: Outcome) -> None:
+    """What was checked, with a mark each, where to look if something is not so, and the counted cost of one two-line
+    order."""
     checks = Table(title="Checked", title_justify="left", title_style="bold", show_header=False, box=None)
     for check in outcome.checks:
         checks.add_row("[green]ok[/]" if check.holds else "[bold red]NOT SO[/]", Text(check.says))
     screen.print(checks)
+    if not outcome.is_right:
+        screen.print(f"What the handlers said: {SERVER_LOG}. To start over: make clean (it takes the log with it).")
     costs = Table(title="\nCounted per two-line order", title_justify="left", title_style="bold", box=None)
     costs.show_header = False
     for name, words in FIGURES.items():

@@ -4,8 +4,8 @@
     python -m tools.map_listings listings.csv --stage prod --account amazon#main
 
 The file has the columns channel_account, channel_sku, sku, with these names in its first line. A row whose sku is no
-product is refused and told by its number; the others are written, and their channel is owed the figure of the goods.
-A row that says what the table says changes nothing, so the file may be imported again.
+product, or whose account was never set up, is refused and told by its number; the others are written, and their channel
+is owed the figure of the goods. A row that says what the table says changes nothing, so the file may be imported again.
 
 Afterwards the messages of these accounts that waited in quarantine for a mapping (UNMAPPED_SKU) are put back on the
 intake queue; those that still name goods nobody knows come back.
@@ -31,7 +31,7 @@ from oms.runtime.queues import Queue
 from oms.stores.deliveries import DeliveriesStore
 from oms.stores.listings import ListingsStore
 from oms.stores.quarantine import QuarantineStore
-from oms.stores.reference_data import ProductsStore
+from oms.stores.reference_data import ProductsStore, SettingsStore
 from oms.usecases.publishing import Publishing
 from tools import stage as stages
 from tools.console import Screen
@@ -39,6 +39,7 @@ from tools.replay_quarantine import MAX_LIMIT, Replay
 from tools.stage import CANNOT_WORK, Stage
 
 COLUMNS = ("channel_account", "channel_sku", "sku")
+UNKNOWN_ACCOUNT = "UNKNOWN_ACCOUNT"
 BATCH = 100
 MAX_FIELD = 255
 COULD_NOT_START, SOME_REFUSED = 2, 1
@@ -55,9 +56,11 @@ class Row:
 
 @dataclass(slots=True)
 class Imported:
-    """What came of it: rows mapped anew and mapped so before, rows refused with why, messages put back by account."""
+    """What came of it: rows mapped anew and mapped so before, rows refused with why, messages put back by account.
+    `accounts` are those that were set up."""
 
     dry_run: bool
+    accounts: list[str] = field(default_factory=list)
     mapped: int = 0
     unchanged: int = 0
     refused: list[dict[str, str | int]] = field(default_factory=list)
@@ -112,24 +115,61 @@ class Mapping:
 
 
 def read(path: Path, result: Imported) -> Iterator[Row]:
-    """The rows of a file that can be read; the others are refused. Raises ValueError for a file without the columns."""
+    """The rows of a file that can be read; the others are refused. Raises ValueError, which names the file, for one
+    that is not there, is not UTF-8 or has not the columns."""
     seen: set[ListingKey] = set()
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        lines = csv.DictReader(file)
-        missing = [name for name in COLUMNS if name not in (lines.fieldnames or ())]
-        if missing:
-            raise ValueError(f"{path} has no column {', '.join(missing)}")
-        for fields in lines:
-            values = {name: (fields.get(name) or "").strip() for name in COLUMNS}
-            wrong = next((name for name, value in values.items() if not 0 < len(value) <= MAX_FIELD), None)
-            key = ListingKey(values["channel_account"], values["channel_sku"])
-            if wrong or key.channel_account.count("#") != 1:
-                result.refuse(lines.line_num, wrong or "channel_account", "INVALID_FIELD")
-            elif key in seen:
-                result.refuse(lines.line_num, "channel_sku", "DUPLICATE_LISTING")
-            else:
-                seen.add(key)
-                yield Row(lines.line_num, key, values["sku"])
+    for line, fields in _lines(path):
+        values = {name: (fields.get(name) or "").strip() for name in COLUMNS}
+        wrong = next((name for name, value in values.items() if not 0 < len(value) <= MAX_FIELD), None)
+        key = ListingKey(values["channel_account"], values["channel_sku"])
+        if wrong or key.channel_account.count("#") != 1:
+            result.refuse(line, wrong or "channel_account", "INVALID_FIELD")
+        elif key in seen:
+            result.refuse(line, "channel_sku", "DUPLICATE_LISTING")
+        else:
+            seen.add(key)
+            yield Row(line, key, values["sku"])
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, str | None]]]:
+    """The lines below the header, each with its number and its values by column."""
+    line = 0
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = csv.DictReader(file)
+            missing = [name for name in COLUMNS if name not in (lines.fieldnames or ())]
+            if missing:
+                raise ValueError(f"{path} has no column {', '.join(missing)}")
+            for fields in lines:
+                line = lines.line_num
+                yield line, fields
+    except OSError as error:
+        columns = ", ".join(COLUMNS)
+        raise ValueError(f"{path}: {error.strerror}. Name a CSV file with the columns {columns}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8: save it as CSV UTF-8") from error
+    except csv.Error as error:
+        raise ValueError(f"{path}, after line {line}: {error}; is a quotation mark left open?") from error
+
+
+def _of_accounts(rows: Iterable[Row], wanted: str | None, result: Imported) -> list[Row]:
+    """The rows of the wanted account, or of all; those of an account that was never set up are refused. Raises
+    ValueError where the wanted one was not."""
+    if wanted not in (None, *result.accounts):
+        raise ValueError(f"no account {wanted}: {_there_are(result.accounts)}")
+    taken = []
+    for row in rows:
+        if wanted not in (None, row.key.channel_account):
+            continue
+        if row.key.channel_account in result.accounts:
+            taken.append(row)
+        else:
+            result.refuse(row.line, "channel_account", UNKNOWN_ACCOUNT)
+    return taken
+
+
+def _there_are(accounts: Iterable[str]) -> str:
+    return f"there are {', '.join(accounts) or 'none'}"
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -150,13 +190,14 @@ def main(arguments: list[str]) -> int:
     result = Imported(options.dry_run)
     try:
         dynamodb, prefix = stage.client("dynamodb"), stage.table_prefix
-        rows = [row for row in read(Path(options.file), result) if options.account in (None, row.key.channel_account)]
+        result.accounts = sorted(SettingsStore(dynamodb, prefix).channel_accounts())
+        rows = _of_accounts(read(Path(options.file), result), options.account, result)
         listings, products = ListingsStore(dynamodb, prefix), ProductsStore(dynamodb, prefix)
         publishing = Publishing(listings, DeliveriesStore(dynamodb, prefix), products)
         mapping = Mapping(listings, products, publishing, screen)
         accounts = mapping.run(rows, result)
         _replay(stage, accounts, screen, result)
-    except (Retryable, OSError, ValueError) as error:
+    except (Retryable, ValueError) as error:
         screen.settle()
         print(error, file=sys.stderr)
         return COULD_NOT_START
@@ -164,6 +205,7 @@ def main(arguments: list[str]) -> int:
         screen.settle()
         print(stages.explain(error, stage), file=sys.stderr)
         return COULD_NOT_START
+    result.refused.sort(key=lambda one: one["line"])
     _show(result, as_json=options.json)
     return SOME_REFUSED if result.refused or result.stayed else 0
 
@@ -183,6 +225,8 @@ def _show(result: Imported, *, as_json: bool) -> None:
     print(f"Listings {would}mapped: {result.mapped}; as they were: {result.unchanged}; refused: {len(result.refused)}")
     for one in result.refused:
         print(f"  line {one['line']}: {one['reason']} ({one['field']})")
+    if any(one["reason"] == UNKNOWN_ACCOUNT for one in result.refused):
+        print(f"Of the accounts that were set up {_there_are(result.accounts)}")
     for account, count in result.replayed.items():
         print(f"Messages of {account} {would}put back on the intake queue: {count}")
     if result.stayed:

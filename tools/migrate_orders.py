@@ -186,13 +186,15 @@ def _migration(stage: Stage, options: argparse.Namespace) -> Migration:
     dynamodb, prefix = stage.client("dynamodb"), stage.table_prefix
     secrets = Secrets(stage.client("secretsmanager"), stage.name)
     hash_key: Callable[[], str] = lambda: secrets.text("contacts/hash-key")  # noqa: E731 - asked for when needed
+    contacts = ContactsStore(dynamodb, prefix, hash_key=hash_key)
     return Migration(
         orders=OrdersStore(dynamodb, prefix),
+        contacts=contacts,
         products=ProductsStore(dynamodb, prefix),
         locations=LocationsStore(dynamodb, prefix),
         settings=SettingsStore(dynamodb, prefix),
         stock=StockStore(dynamodb, prefix),
-        commit=GroupCommit(dynamodb, prefix, ContactsStore(dynamodb, prefix, hash_key=hash_key)),
+        commit=GroupCommit(dynamodb, prefix, contacts),
         route_short=options.route_short,
     )
 

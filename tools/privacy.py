@@ -9,9 +9,11 @@ that lie in quarantine are not looked through: they are deleted after 30 days.
 
 --redact deletes the person's data of orders that have ended, and marks the others so that it is deleted within a day of
 their end. An order that is not here is marked when it comes, if it does within 60 days. --redact-account does so for
-every order of an account whose person's data is still there. Doing it again changes nothing.
+every order of an account whose person's data is still there, and says so where there is none: the account may be
+misspelt. Doing it again changes nothing.
 
-Exit codes: 0 done, 1 some orders could not be done (run it again), 2 it could not start.
+Exit codes: 0 done, 1 some orders could not be done (run it again) or nothing of the account is here, 2 it could not
+start.
 """
 
 from __future__ import annotations
@@ -60,6 +62,7 @@ class People:
 
     orders: OrdersStore
     contacts: ContactsStore
+    settings: SettingsStore
     privacy: Privacy
     screen: Screen
 
@@ -104,6 +107,13 @@ class People:
                     yield order.order_id
             self.screen.status(f"looking for the orders of {channel_account}")
 
+    def not_here(self, channel_account: str) -> str:
+        """What to say where no person's data of the account is here."""
+        accounts = ", ".join(sorted(self.settings.channel_accounts())) or "none"
+        return (
+            f"Nobody's data of {channel_account} is here: nothing was done. The accounts that were set up: {accounts}"
+        )
+
 
 def _of_the_person(order: Order) -> dict[str, Any]:
     """What of the order says who the person is or what they did: nothing else of it is about them."""
@@ -133,6 +143,8 @@ def main(arguments: list[str]) -> int:
             return 0
         chosen = options.redact or people.of_account(options.redact_account)
         result = people.redact(chosen, dry_run=options.dry_run)
+        found = bool(result.outcomes or result.failed)
+        missing = "" if found else people.not_here(options.redact_account)
     except OmsError as error:
         screen.settle()
         print(f"could not go on: {error}", file=sys.stderr)
@@ -142,15 +154,17 @@ def main(arguments: list[str]) -> int:
         print(stages.explain(error, stage), file=sys.stderr)
         return COULD_NOT_START
     _show(result, as_json=options.json)
-    return SOME_FAILED if result.failed else 0
+    if missing:
+        print(missing, file=sys.stderr)
+    return SOME_FAILED if result.failed or missing else 0
 
 
 def _people(stage: Stage, screen: Screen) -> People:
     dynamodb, prefix = stage.client("dynamodb"), stage.table_prefix
     orders, contacts = OrdersStore(dynamodb, prefix), ContactsStore(dynamodb, prefix)
     commit, quarantine = GroupCommit(dynamodb, prefix, contacts), QuarantineStore(dynamodb, prefix)
-    privacy = Privacy(orders, contacts, SettingsStore(dynamodb, prefix), commit, quarantine)
-    return People(orders, contacts, privacy, screen)
+    settings = SettingsStore(dynamodb, prefix)
+    return People(orders, contacts, settings, Privacy(orders, contacts, settings, commit, quarantine), screen)
 
 
 def _show(result: Redacted, *, as_json: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from oms.channels import envelopes, registry
-from oms.domain.channel_messages import OrderNews, PrivacyRequest
+from oms.domain.channel_messages import OrderNews, Parsed, PrivacyRequest
 from oms.domain.errors import InvalidMessage, NotFound, Permanent, UnmappedSku
 from oms.domain.incoming import REPLAYED, Envelope, IncomingOrder
 from oms.domain.intake import has_left
@@ -60,15 +60,16 @@ def handler(event: dict[str, Any], context: object) -> BatchAnswer:
 
 def _take(record: dict[str, Any]) -> None:
     message = json.loads(record["body"])
+    parsed: Parsed | None = None
     try:
         envelope = envelopes.from_message(message, inbox.text(message.get(envelopes.BODY_KEY)))
-        _apply(envelope, message)
+        parsed = registry.module(envelope.channel).parse(envelope)
+        _apply(parsed, envelope, message)
     except Permanent as error:
-        _quarantine(message, error)
+        _quarantine(message, error, _order_named(parsed, message))
 
 
-def _apply(envelope: Envelope, message: dict[str, Any]) -> None:
-    parsed = registry.module(envelope.channel).parse(envelope)
+def _apply(parsed: Parsed | None, envelope: Envelope, message: dict[str, Any]) -> None:
     if parsed is None:
         metrics.add_metric("MessagesNotFollowed", MetricUnit.Count, 1)
     elif isinstance(parsed, OrderNews):
@@ -125,13 +126,23 @@ def _about_people(asked: PrivacyRequest, message: dict[str, Any]) -> None:
         logger.warning("a person must answer a privacy request", extra={"kind": asked.kind.value})
 
 
-def _quarantine(message: dict[str, Any], error: Permanent) -> None:
+def _order_named(parsed: Parsed | None, message: dict[str, Any]) -> str:
+    """What the channel calls the order that the message is about; empty where nobody can tell."""
+    if isinstance(parsed, IncomingOrder | OrderNews):
+        return parsed.channel_order_id
+    # a message of our own asking is called after its order
+    is_ours = message.get("topic") == envelopes.FETCHED
+    return str(message.get("message_id", "")).rpartition("@")[0] if is_ours else ""
+
+
+def _quarantine(message: dict[str, Any], error: Permanent, channel_order_id: str) -> None:
     """Keeps the message as it came; a body in the inbox bucket stays there, the row says where."""
     invalid = isinstance(error, InvalidMessage)
     cause: dict[str, Any] = {
         "reason": error.reason if isinstance(error, InvalidMessage) else type(error).__name__,
         "field": error.field if isinstance(error, InvalidMessage) else "",
         "error": str(error) if invalid or isinstance(error, NotFound) else "",
+        "channel_order_id": channel_order_id,
     }
     if isinstance(error, UnmappedSku):
         cause["skus"] = list(error.skus)

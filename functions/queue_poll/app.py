@@ -107,6 +107,8 @@ def _fetch(record: dict[str, Any], channel_account: str, channel_order_ids: list
     except Retryable as error:
         tries = int(record["attributes"]["ApproximateReceiveCount"])
         seconds = back_off_seconds(tries, error.retry_after_seconds, chance())
+        logger.warning("a fetch is put off", extra={"channel_account": channel_account, "reason": type(error).__name__})
+        _count("FetchesFailed", channel_account, 1)
         poll_queue.put_off(record["receiptHandle"], seconds)
         raise
     metrics.add_metric("OrdersFetched", MetricUnit.Count, done.fetched)

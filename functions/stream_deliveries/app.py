@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from oms.domain.confirmations import is_channel
-from oms.runtime.batches import BatchAnswer, each_in_order
+from oms.runtime.batches import BatchAnswer, Record, together
 from oms.runtime.clients import client
 from oms.runtime.functions import environment, lambda_handler
 from oms.runtime.queues import Queue
@@ -18,19 +18,22 @@ channels = Queue(client("sqs"), environment("CHANNELS_QUEUE_URL"))
 
 @lambda_handler
 def handler(event: dict[str, Any], context: object) -> BatchAnswer:
-    """Queues the keys in order; the row itself is read by who sends it."""
-    return each_in_order(event, _enqueue)
+    """Queues the keys of each destination together, in their order; the row itself is read by who sends it."""
+    return together(event, _destination, _enqueue)
 
 
-def _enqueue(record: dict[str, Any]) -> None:
-    if not _is_owed(record):
-        return
-    key = from_item(record["dynamodb"]["Keys"])
-    queue = channels if is_channel(key["destination"]) else outbound
-    queue.send(*trigger_of(key["destination"], key["message_key"]))
+def _enqueue(records: list[Record]) -> None:
+    destination = _destination(records[0])
+    keys = (record["dynamodb"]["Keys"]["message_key"]["S"] for record in records if _is_owed(record))
+    queue = channels if is_channel(destination) else outbound
+    queue.send_many([trigger_of(destination, key)[0] for key in keys], group=destination)
 
 
-def _is_owed(record: dict[str, Any]) -> bool:
+def _destination(record: Record) -> str:
+    return str(record["dynamodb"]["Keys"]["destination"]["S"])
+
+
+def _is_owed(record: Record) -> bool:
     """A location's request is owed once; what a channel is owed, whenever its row becomes pending again."""
     if record["eventName"] == "INSERT":
         return True

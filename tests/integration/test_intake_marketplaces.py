@@ -131,6 +131,69 @@ def test_units_that_somebody_else_shipped_keep_the_order_from_shipping_twice(sta
     assert stage.order(order_id()).reason_code == "FULFILLED_ELSEWHERE"
 
 
+def partly_gone(hours: float = 0) -> IncomingOrder:
+    gone = replace(line("L1", "MUG", 2), fulfilled_quantity=2)
+    return replace(incoming(channel_updated_at=at(hours)), lines=(gone, line("L2", "BOWL", 1)))
+
+
+def cancels(stage: Stage) -> list[tuple[str, dict[str, object]]]:
+    events = stage.order(order_id()).events
+    return [(event.type.value, event.data) for event in events if event.type.value.endswith("Cancelled")]
+
+
+def test_who_cancels_what_somebody_else_shipped_cancels_it_here_and_not_at_the_channel(stage: Stage) -> None:
+    made = worker()
+    made.take(incoming())
+    made.allocate(order_id())
+    all_gone = tuple(replace(one, fulfilled_quantity=one.quantity) for one in incoming().lines)
+    made.take(replace(incoming(channel_updated_at=at(1)), lines=all_gone), hours=1)
+    for hours in (2, 3):
+        made.decisions.cancel_in_review(order_id(), "REVIEW", "desk", at(hours))
+    assert cancels(stage) == [("OrderCancelled", {"reason": "FULFILLED_ELSEWHERE"})]
+    assert (stage.order(order_id()).review, sum(held_by_orders(stage).values())) == (None, 0)
+    assert made.take(replace(incoming(channel_updated_at=at(4)), lines=all_gone), hours=4).order.review is None
+    balance(stage)
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_of_an_order_that_somebody_else_shipped_a_part_of_the_channel_hears_that_the_rest_is_cancelled(
+    stage: Stage, faults: Faults, dies: bool
+) -> None:
+    made = worker()
+    made.take(partly_gone())
+    if dies:
+        faults.crash_after("PutItem")
+        with pytest.raises(CrashedError):
+            made.decisions.cancel_in_review(order_id(), "NO_CARRIER", "desk", at(1))
+    made.decisions.cancel_in_review(order_id(), "NO_CARRIER", "desk", at(2))
+    theirs = ("LinesCancelled", {"reason": "FULFILLED_ELSEWHERE", "lines": {"L1": 2}})
+    assert cancels(stage) == [theirs, ("OrderCancelled", {"reason": "NO_CARRIER"})]
+    balance(stage)
+
+
+def test_an_earlier_answer_about_what_left_elsewhere_does_not_count_for_a_later_question(stage: Stage) -> None:
+    made = worker()
+    made.take(partly_gone())
+    made.decisions.resolve_review(order_id(), "desk", at(1))
+    other = replace(partly_gone(2), currency="CAD")
+    made.take(other, hours=2)
+    made.decisions.cancel_in_review(order_id(), "WRONG_CURRENCY", "desk", at(3))
+    assert cancels(stage) == [("OrderCancelled", {"reason": "WRONG_CURRENCY"})]
+
+
+def test_who_confirms_that_a_cancelled_order_stays_so_ends_its_review_once(stage: Stage) -> None:
+    made = worker()
+    made.take(incoming())
+    made.decisions.cancel(order_id(), "DESK", "desk", at(1))
+    more = replace(incoming(channel_updated_at=at(2)), lines=(line("L1", "MUG", 9), line("L2", "BOWL", 1)))
+    assert made.take(more, hours=2).order.reason_code == "CHANGE_AFTER_CANCEL"
+    for hours in (3, 4):
+        order = made.decisions.cancel_in_review(order_id(), "REVIEW", "desk", at(hours))
+        assert (order.status, order.review, order.waiting_for) == (OrderStatus.CANCELLED, None, None)
+    assert story(stage, order_id()).count("ReviewResolved") == 1
+    assert story(stage, order_id())[-1] == "ReviewResolved"
+
+
 def fewer(hours: float) -> IncomingOrder:
     left = (line("L1", "MUG", 2, left=1), line("L2", "BOWL", 1))
     return replace(incoming(channel_updated_at=at(hours)), lines=left)

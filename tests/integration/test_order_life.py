@@ -174,7 +174,8 @@ def test_nothing_personal_leaves_the_contacts_table_and_no_log_line_is_long(
 ) -> None:
     sent: list[Any] = []
     hear = lambda params, **_: sent.append(params)  # noqa: E731
-    for service, operation in (("sqs", "SendMessage"), ("events", "PutEvents"), ("stepfunctions", "*")):
+    sends = (("sqs", "SendMessage"), ("sqs", "SendMessageBatch"), ("events", "PutEvents"), ("stepfunctions", "*"))
+    for service, operation in sends:
         system.company.stage.hook(service, f"before-parameter-build.{service}.{operation}", hear)
     event = sample("queue_intake", "two_lines")
     envelope = json.loads(event["Records"][0]["body"])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oms.domain import confirmations
+from oms.domain import confirmations, notices
 from oms.domain.backing_off import LONGEST_SECONDS, seconds_to_wait
 from oms.domain.changes import MAX_POSITIONS_PER_CHANGE
 from oms.domain.channel_messages import AcknowledgementNotice, CancellationNotice, ShipmentNotice
@@ -47,19 +47,19 @@ TOLD = {
 
 
 def shipment(order: Order, sequence: int) -> ShipmentNotice | None:
-    found = confirmations.notice(order, order.events, NoticeKey(order.order_id, sequence, "shipment"))
+    found = notices.notice(order, order.events, NoticeKey(order.order_id, sequence, "shipment"))
     assert found is None or isinstance(found, ShipmentNotice)
     return found
 
 
 def cancellation(order: Order, sequence: int) -> CancellationNotice | None:
-    found = confirmations.notice(order, order.events, NoticeKey(order.order_id, sequence, "cancellation"))
+    found = notices.notice(order, order.events, NoticeKey(order.order_id, sequence, "cancellation"))
     assert found is None or isinstance(found, CancellationNotice)
     return found
 
 
 def acknowledgement(order: Order, sequence: int) -> AcknowledgementNotice | None:
-    found = confirmations.notice(order, order.events, NoticeKey(order.order_id, sequence, "acknowledgement"))
+    found = notices.notice(order, order.events, NoticeKey(order.order_id, sequence, "acknowledgement"))
     assert found is None or isinstance(found, AcknowledgementNotice)
     return found
 
@@ -87,6 +87,11 @@ def units(notice: ShipmentNotice | CancellationNotice | None) -> dict[str, int]:
         ),
         pytest.param({"actor": "amazon"}, None, id="a parcel that the channel told us of"),
         pytest.param({"actor": "migration"}, None, id="a parcel of the old system"),
+        pytest.param(
+            {"type": "OrderCancelled", "actor": "api", "data": {"reason": "FULFILLED_ELSEWHERE"}},
+            None,
+            id="an order that somebody else shipped, as its channel knows",
+        ),
         pytest.param({"type": "ShipmentDelivered"}, None, id="a parcel that arrived"),
         pytest.param({"type": "OrderReceived", "actor": "amazon"}, "acknowledgement", id="an order that came in"),
         pytest.param({"type": "OrderReceived", "actor": "migration"}, None, id="an order of the old system"),
@@ -276,7 +281,7 @@ def test_an_order_is_acknowledged_before_its_parcels_and_these_before_cancellati
 )
 def test_a_row_that_names_another_event_tells_nothing(sequence: int, kind: str) -> None:
     order = shipped_order({"L1": 1}, parcel(1, L1=1))
-    assert confirmations.notice(order, order.events, NoticeKey(order.order_id, sequence, kind)) is None
+    assert notices.notice(order, order.events, NoticeKey(order.order_id, sequence, kind)) is None
 
 
 def cancelled_order(*events: Event, **cancelled: int) -> Order:
@@ -299,6 +304,19 @@ def test_what_ends_an_order_cancels_what_was_left_of_it() -> None:
     told = cancellation(cancelled_order(lines, rest, L1=3, L2=2), 2)
     assert told
     assert (units(told), told.reason, told.whole) == ({"L1": 1, "L2": 2}, "CUSTOMER", True)
+
+
+@pytest.mark.parametrize("told_of", [1, 3])
+def test_of_an_order_that_others_shipped_a_part_of_only_the_rest_is_cancelled(told_of: int) -> None:
+    short = event(1, EventType.LINES_CANCELLED, "allocation", reason="OUT_OF_STOCK", lines={"L1": 1})
+    theirs = event(2, EventType.LINES_CANCELLED, "api", reason="FULFILLED_ELSEWHERE", lines={"L1": 2})
+    rest = event(3, EventType.ORDER_CANCELLED, "api", reason="REVIEW")
+    told = cancellation(cancelled_order(short, theirs, rest, L1=3, L2=2), told_of)
+    assert told
+    assert [(one.line_id, one.quantity, one.so_far) for one in told.lines] == [
+        ("L1", 1, 1) if told_of == 1 else ("L2", 2, 2)
+    ]
+    assert (told.whole, told.completes) == (False, True)
 
 
 def test_units_that_came_back_and_were_cancelled_after_all_are_told() -> None:

@@ -67,7 +67,9 @@ def test_a_receipt_is_read_whole() -> None:
 def test_what_has_left_at_etsy_is_known() -> None:
     body = receipt_json()
     assert [line.fulfilled_quantity for line in parsed(body).lines] == [0, 0]
-    assert [line.fulfilled_quantity for line in parsed(body | {"is_shipped": True}).lines] == [2, 1]
+    shipped = parsed(body | {"is_shipped": True})
+    assert [line.fulfilled_quantity for line in shipped.lines] == [2, 1]
+    assert shipped.tells_shipped_as_a_whole  # at its first parcel
 
 
 def test_its_money_adds_up_to_the_cent() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from oms.domain.allocation import allocate
 from oms.domain.catalog import ChannelAccount
 from oms.domain.decisions import resolve_review
 from oms.domain.events import EventType
@@ -17,7 +18,8 @@ from oms.domain.incoming import IncomingLine, IncomingOrder
 from oms.domain.intake import receive
 from oms.domain.intake_questions import await_mapping
 from oms.domain.order import Method, Order, OrderStatus, Totals
-from tests.unit.builders import context, report
+from oms.domain.release import release
+from tests.unit.builders import context, plan, report
 from tests.unit.test_intake_table import (
     LATER,
     PRODUCTS,
@@ -113,8 +115,52 @@ def test_a_parcel_that_the_channel_heard_of_before_us_is_nothing_to_decide_once_
     assert (early.reason_code, shows(early)) == ("FULFILLED_ELSEWHERE", "shipped by somebody else")
     parted = settled(left(early, {"1": 2}), message(at(1, *SHIPPED_THERE)))
     assert (shows(parted), len(asked(parted))) == ("shipped by somebody else", 1)
-    whole = settled(left(parted, {"1": 1, "2": 1}, "s2"), message(at(2, *SHIPPED_THERE)))
-    assert (whole.review, whole.events[-1].type) == (None, EventType.REVIEW_RESOLVED)
+    whole = left(parted, {"1": 1, "2": 1}, "s2")
+    story = ["ShipmentShipped", "RequestWithdrawn", "ReviewResolved"]
+    assert (whole.review, [event.type for event in whole.events[-3:]]) == (None, story)
+    again = settled(whole, message(at(2, *SHIPPED_THERE)))
+    assert (again.review, len(asked(again))) == (None, 1)
+
+
+def test_only_parcels_that_left_since_account_for_what_the_channel_says_has_left() -> None:
+    one_gone = left(released(), {"1": 1})
+    early = settled(one_gone, message(at(0, *PARTLY_THERE[1:], line("1", "MUG", 3, fulfilled_quantity=2))))
+    assert asked(early) == [{"shipped by somebody else": {"1": 1}}]
+    assert left(early, {"2": 1}, "s2").reason_code == "FULFILLED_ELSEWHERE"
+    assert left(early, {"1": 1}, "s2").review is None
+
+
+def test_more_that_left_than_our_parcels_account_for_is_asked_again() -> None:
+    early = settled(released(), message(at(0, *PARTLY_THERE)))
+    ended = left(early, {"1": 2})
+    assert ended.review is None
+    more = settled(ended, message(at(1, *SHIPPED_THERE)))
+    assert (more.reason_code, asked(more)[-1]) == (
+        "FULFILLED_ELSEWHERE",
+        {"shipped by somebody else": {"1": 1, "2": 1}},
+    )
+
+
+def test_a_parcel_ends_no_review_of_other_things_and_none_of_more_than_was_promised() -> None:
+    both = settled(released(), message(at(0, *SHIPPED_THERE, service_level="EXPRESS")))
+    assert left(both, {"1": 3, "2": 1}).review == both.review
+    early = settled(released(), message(at(0, *SHIPPED_THERE)))
+    assert left(early, {"1": 4, "2": 1}).review == early.review
+
+
+def test_a_channel_that_calls_an_order_shipped_at_its_first_parcel_says_nothing_of_the_rest_once_ours_left() -> None:
+    as_a_whole = at(0, *SHIPPED_THERE, tells_shipped_as_a_whole=True)
+    assert settled(left(released(), {"1": 2}), message(as_a_whole)).review is None
+    assert settled(released(), message(as_a_whole)).reason_code == "FULFILLED_ELSEWHERE"
+    card = line("3", "CARD", 1, requires_shipping=False)
+    with_card = release(
+        allocate(
+            first_heard_of(line("1", "MUG", 3), line("2", "TEE", 1), card), plan(ny={"1": 3, "2": 1}), context()
+        ).order,
+        context(1),
+    ).order
+    told_with_card = at(0, *SHIPPED_THERE, card, tells_shipped_as_a_whole=True)
+    assert settled(with_card, message(told_with_card)).reason_code == "FULFILLED_ELSEWHERE"
 
 
 def test_a_buyer_who_asks_too_late_is_not_granted_what_the_channel_says_has_left() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oms.domain import confirmations, migration, progress
+from oms.domain import confirmations, migration, notices, progress
 from oms.domain.catalog import ChannelAccount, KitComponent, Product
 from oms.domain.channel_messages import ShipmentNotice
 from oms.domain.events import EventType
@@ -157,7 +157,7 @@ def test_its_last_parcel_completes_the_order_for_the_channel() -> None:
     change = apply_report(order, left, context(2))
     assert change is not None
     key = confirmations.NoticeKey(order.order_id, change.order.last_sequence, confirmations.SHIPMENT)
-    notice = confirmations.notice(change.order, change.order.events, key)
+    notice = notices.notice(change.order, change.order.events, key)
     assert isinstance(notice, ShipmentNotice)
     assert (notice.completes, [(one.line_id, one.quantity) for one in notice.lines]) == (True, [("1", 2)])
 

@@ -53,6 +53,20 @@ def test_an_order_without_a_time_is_refused_but_either_of_two_will_do() -> None:
     assert refusal(shopify_order(created_at=None)).field == "created_at"
 
 
+@pytest.mark.parametrize(
+    ("changes", "field", "longest"),
+    [
+        ({"note": "a" * 10_001}, "note", 10_000),
+        ({"email": "a" * 256}, "email", 255),
+        ({"line_items": [line_item(properties=[{"name": "n", "value": "a" * 200_001}])]}, None, 200_000),
+    ],
+)
+def test_a_text_too_long_is_told_in_characters(changes: dict[str, Any], field: str | None, longest: int) -> None:
+    error = refusal(shopify_order(**changes))
+    assert error.field == (field or "line_items.0.properties.0.value")
+    assert f"{longest} characters" in str(error)
+
+
 def test_an_order_without_an_id_is_refused() -> None:
     error = refusal(shopify_order(id=None, admin_graphql_api_id=None))
     assert (error.field, error.reason) == ("id", "MISSING_FIELD")

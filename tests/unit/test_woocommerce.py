@@ -198,6 +198,13 @@ def test_what_is_refunded_after_the_order_was_completed_is_a_return_and_no_cance
     assert (mug.current_quantity, mug.fulfilled_quantity) == (left, left)
 
 
+@pytest.mark.parametrize(("completed_at", "left"), [("2026-11-16T20:00:00", [2, 1]), (None, [0, 0])])
+def test_an_order_refunded_after_it_was_completed_had_left(completed_at: str | None, left: list[int]) -> None:
+    order = order_of(woo_order(status="refunded", date_completed_gmt=completed_at))
+    assert order.cancelled_at is not None
+    assert [line.fulfilled_quantity for line in order.lines] == left
+
+
 def test_units_are_not_refunded_below_none() -> None:
     assert order_of(fetched(woo_order(), [fixture("refund")] * 3)).lines[0].current_quantity == 0
 

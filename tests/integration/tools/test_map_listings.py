@@ -139,18 +139,19 @@ def test_a_file_without_its_columns_is_refused_whole(run: Run, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        pytest.param(b"channel_account,channel_sku,sku\namazon#main,CAF\xc9,MUG\n", "save it as", id="another encoding"),
-        pytest.param(b"channel_account,channel_sku,sku\namazon#main,\0,MUG\n", "line 2", id="not a text"),
-        pytest.param(csv(f"{ACCOUNT},{'A' * 140_000},MUG").encode(), "line 2", id="a field without an end"),
+        pytest.param(csv(f"{ACCOUNT},CAF\xc9,MUG").encode("latin-1"), "save it as", id="another encoding"),
+        pytest.param(
+            csv(f"{ACCOUNT},A,MUG", f'"{"A" * 140_000}').encode(), "after line 2", id="a field without an end"
+        ),
     ],
 )
 def test_a_file_that_can_not_be_read_is_told_with_its_name_and_nothing_is_done(
     stage: Stage, run: Run, capsys: pytest.CaptureFixture[str], content: bytes, says: str
 ) -> None:
-    assert run(content) in (1, 2)
-    told = capsys.readouterr()
-    assert says in told.err + told.out
-    assert "listings.csv" in told.err or "line 2: INVALID_FIELD" in told.out
+    assert run(content) == 2
+    told = capsys.readouterr().err
+    assert says in told
+    assert "listings.csv" in told
     assert listings(stage) == {}
 
 

@@ -100,7 +100,7 @@ class _Scan(_Model):
 class _Tracker(_Model):
     tracking_code: Name
     carrier: Name
-    status: Annotated[str, BeforeValidator(_empty_for_none), Field(max_length=100)] = ""
+    status: Annotated[str, Field(max_length=100), BeforeValidator(_empty_for_none)] = ""
     updated_at: Moment = None
     tracking_details: list[_Scan] | None = None
 

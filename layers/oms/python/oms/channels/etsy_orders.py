@@ -48,6 +48,7 @@ def incoming_order(receipt: Receipt, channel: str, account: str) -> IncomingOrde
         customer_id=receipt.buyer_user_id or None,
         service_level="EXPRESS" if _EXPRESS.search(_shipping_title(receipt)) else "STANDARD",
         ship_by=min((one.expected_ship_date for one in receipt.transactions if one.expected_ship_date), default=None),
+        tells_shipped_as_a_whole=True,
         contact=_contact(receipt),
     )
 
@@ -86,8 +87,8 @@ def _minor(money: Money | None, currency: str, path: str) -> int:
 
 
 def _line(line: Transaction, currency: str, is_shipped: bool) -> IncomingLine:
-    """Etsy calls a receipt shipped as a whole, at its first parcel: of one that ships in several, a person is asked
-    about the rest. That is better than to ship twice what somebody has sent off by hand."""
+    """Etsy calls a receipt shipped as a whole, at its first parcel. If that was none of ours, a person is asked: better
+    than to ship twice what somebody has sent off by hand."""
     return IncomingLine(
         line_id=line.transaction_id,
         sku=sku_of(line.listing_id, line.sku),

@@ -51,9 +51,10 @@ def _none_for_nothing(value: object) -> object:
 
 Amount = Annotated[Decimal, BeforeValidator(_zero_for_none), Field(max_digits=24, allow_inf_nan=False)]
 RequiredAmount = Annotated[Decimal, Field(max_digits=24, allow_inf_nan=False)]
-Name = Annotated[str, BeforeValidator(_empty_for_none), Field(max_length=_LONGEST_NAME)]
-Text = Annotated[str, BeforeValidator(_empty_for_none), Field(max_length=_LONGEST_TEXT)]
-NumberText = Annotated[str, BeforeValidator(_text_of_number), Field(max_length=_LONGEST_NAME)]
+# the length next to the text: a fault is then told in characters, not in items
+Name = Annotated[str, Field(max_length=_LONGEST_NAME), BeforeValidator(_empty_for_none)]
+Text = Annotated[str, Field(max_length=_LONGEST_TEXT), BeforeValidator(_empty_for_none)]
+NumberText = Annotated[str, Field(max_length=_LONGEST_NAME), BeforeValidator(_text_of_number)]
 Id = Annotated[str, BeforeValidator(_text_of_number), Field(pattern=r"^[1-9][0-9]{0,29}$")]
 Quantity = Annotated[int, Field(ge=0, le=MAX_QUANTITY)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]

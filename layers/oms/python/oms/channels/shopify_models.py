@@ -74,7 +74,7 @@ class Property(Model):
     people."""
 
     name: Text = ""
-    value: Annotated[str, BeforeValidator(_as_text), Field(max_length=MAX_WRITTEN_BYTES)] = ""
+    value: Annotated[str, Field(max_length=MAX_WRITTEN_BYTES), BeforeValidator(_as_text)] = ""
 
 
 TaxLines = Annotated[tuple[TaxLine, ...], OrNothing]

@@ -21,7 +21,7 @@ def _text_of_flag(value: object) -> object:
 
 
 Time = Annotated[AwareDatetime, AfterValidator(in_utc_seconds)]
-Flag = Annotated[str, BeforeValidator(_text_of_flag), Field(max_length=60)]
+Flag = Annotated[str, Field(max_length=60), BeforeValidator(_text_of_flag)]
 
 
 class _Walmart(Model):

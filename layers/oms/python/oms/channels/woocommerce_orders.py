@@ -39,8 +39,8 @@ ENDED = {"cancelled": "cancelled in the shop", "refunded": "refunded in the shop
 """Statuses in which nothing more is owed to the buyer, and what we write down as the reason."""
 
 _PAYMENT = {"pending": "PENDING", "on-hold": "PENDING", "failed": "VOIDED", "refunded": "REFUNDED"}
-_COMPLETED = "completed"
-"""All of the order has left. Of a part of it WooCommerce knows nothing."""
+_COMPLETED, _REFUNDED = "completed", "refunded"
+"""All of the order has left, and all of its money was given back. Of a part of it WooCommerce knows nothing."""
 
 _PICKUP = frozenset({"local_pickup", "pickup_location"})
 # What is written on lines that are gift cards for somebody: extension Gift Cards, plugin PW Gift Cards.
@@ -166,12 +166,17 @@ def _line(item: LineItem, order: WooOrder, left: int, *, ships: bool, path: str)
         title=html.unescape(item.name)[:255],  # for people to recognise; a longer one would only swell the document
         quantity=item.quantity,
         current_quantity=left,
-        fulfilled_quantity=left if order.status == _COMPLETED else 0,
+        fulfilled_quantity=left if _has_left(order) else 0,
         unit_price_minor=price,
         discount_minor=price * item.quantity - after,
         tax_minor=rounded(item.total_tax, order.currency, f"{path}.total_tax"),
         requires_shipping=ships,
     )
+
+
+def _has_left(order: WooOrder) -> bool:
+    """Whether the shop completed the order, though it has given back all of its money since."""
+    return order.status == _COMPLETED or (order.status == _REFUNDED and order.date_completed_gmt is not None)
 
 
 def _other_name(item: LineItem) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from oms.domain import ids, stock
 from oms.domain.capacity import given_back
@@ -17,6 +17,7 @@ from oms.domain.decisions import put_in_review
 from oms.domain.errors import FulfillmentNotFound, InvalidMessage
 from oms.domain.events import EventType
 from oms.domain.incoming import FulfillmentReport
+from oms.domain.intake_questions import accounted_for
 from oms.domain.order import Fulfillment, FulfillmentLine, Line, Order, Request, Review, Work
 from oms.domain.progress import Happening, step
 from oms.domain.shipments import Shipment, ShipmentLine, ShipmentStatus
@@ -123,8 +124,10 @@ def _shipped(order: Order, one: Fulfillment, report: FulfillmentReport, context:
         "carrier": report.carrier,
         "tracking_number": report.tracking_number,
     } | ({"lines": shipped} if in_parts else {})
+    settled = [] if any(unit.excess for unit in units) else accounted_for(order)
+    facts: dict[str, Any] = {"review": None} if settled else {}
     return OrderChange(
-        order=step(order, context, (EventType.SHIPMENT_SHIPPED, news)),
+        order=step(order, context, (EventType.SHIPMENT_SHIPPED, news), *settled, **facts),
         moves=_shipping_moves(units, report, context),
         references=_tracking_references(report),
         backorders_removed=rows,

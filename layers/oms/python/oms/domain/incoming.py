@@ -105,8 +105,8 @@ class IncomingOrder:
     calls the one place or the other, where it has a name of its own for it. `promised_by`: what the customer was
     told already; `ship_by` and `deliver_by`: what the marketplace demands. `cancel_requested`: why the buyer asks to
     cancel, empty where nobody does; `cancel_requested_lines`: the lines meant, where the buyer wants the others.
-    `presentment_*`: the total as the customer paid it, where that was in another
-    currency.
+    `presentment_*`: the total as the customer paid it, where that was in another currency. `tells_shipped_as_a_whole`:
+    the channel calls all of an order shipped at its first parcel.
     """
 
     channel: str
@@ -138,6 +138,7 @@ class IncomingOrder:
     cancel_requested_lines: tuple[str, ...] = ()
     presentment_currency: str = ""
     presentment_total_minor: int = 0
+    tells_shipped_as_a_whole: bool = False
     external_ids: dict[str, str] = field(default_factory=dict)
     contact: Contact = field(default_factory=Contact)
 

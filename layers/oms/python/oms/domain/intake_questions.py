@@ -11,6 +11,7 @@ from typing import Any
 
 from oms.domain.cancellation import open_units
 from oms.domain.changes import Context, OrderChange
+from oms.domain.confirmations import SHIPPED_BY_OTHERS
 from oms.domain.decisions import MAX_QUEUE_ROWS_LEFT, put_in_review, resolve_review
 from oms.domain.events import EventType
 from oms.domain.incoming import IncomingOrder
@@ -19,10 +20,13 @@ from oms.domain.intake_rules import CHANNEL_EDIT, FULFILLED_ELSEWHERE, TOTALS_MI
 from oms.domain.intake_wishes import ADDING, PAYMENT_GONE, UNITS, Message, Wishes
 from oms.domain.money import format_minor
 from oms.domain.order import Order, Review
-from oms.domain.progress import TERMINAL, step, was_released
+from oms.domain.progress import TERMINAL, Happening, step, was_released
 
 _CANCELS = frozenset({EventType.LINES_CANCELLED, EventType.ORDER_CANCELLED})
 _MAX_DETAIL = 200
+
+_LEFT_THERE = "left_there"
+"""In an event that asks about units that left elsewhere: all that has left of each line, as the channel knows it."""
 
 _TAKEN_BACK = UNITS | {Ask.BUYER_CANCEL, Ask.SERVICE, Ask.CURRENCY, Ask.UNPAID, Ask.FULFILLED_THERE}
 """Wishes that end with the channel's next word where they are not in it."""
@@ -41,6 +45,8 @@ def put_to_a_person(
     reason = next((rules[ask].reason for ask in new if rules[ask].reason), CHANNEL_EDIT)
     words = ", ".join(ask.value for ask in new)
     data = {"reason": reason, "asked": {ask.value: value for ask, value in new.items()}}
+    if Ask.FULFILLED_THERE in new:
+        data[_LEFT_THERE] = {one.line_id: one.fulfilled_quantity for one in message.incoming.lines}
     if order.review:
         known = [part for part in (order.review.detail, words) if part]
         review = replace(order.review, detail="; ".join(known)[:_MAX_DETAIL])
@@ -143,11 +149,50 @@ def _is_over(order: Order, review: Review, message: Message, asked: Wishes) -> b
     """Whether the cause of the review is gone, and no newer message waits for what it names to be mapped."""
     incoming = message.incoming
     if review.reason == FULFILLED_ELSEWHERE:
-        is_all = all(data.get("asked", {}).keys() == {Ask.FULFILLED_THERE.value} for data in _since(order, review))
+        is_all = _asks_of_nothing_else(order, review)
         return is_all and Ask.FULFILLED_THERE not in asked and incoming.cancelled_at is None
     if was_released(order) or order.status in TERMINAL or _waits_for_newer(order, incoming.channel_updated_at):
         return False
     return review.reason == UNMAPPED_SKU or (review.reason == TOTALS_MISMATCH and not totals_difference(incoming))
+
+
+def _asks_of_nothing_else(order: Order, review: Review) -> bool:
+    return all(data.get("asked", {}).keys() == {Ask.FULFILLED_THERE.value} for data in _since(order, review))
+
+
+def accounted_for(order: Order) -> list[Happening]:
+    """What there is to tell of a review of nothing but units that left as the channel knows it, once parcels of ours
+    account for all of them: it is over. Empty where it is not. More that the channel tells of later is asked anew."""
+    review, question = order.review, _question_of_left(order)
+    if review is None or review.reason != FULFILLED_ELSEWHERE or not _asks_of_nothing_else(order, review):
+        return []
+    left_there = question.get(_LEFT_THERE) or question.get("asked", {}).get(Ask.FULFILLED_THERE.value, {})
+    shipped = {line.line_id: line.shipped for line in order.lines if line.requires_shipping}
+    if not left_there or any(shipped[line_id] < units for line_id, units in left_there.items() if line_id in shipped):
+        return []
+    return [
+        (EventType.REQUEST_WITHDRAWN, {"asked": [Ask.FULFILLED_THERE.value]}),
+        (EventType.REVIEW_RESOLVED, {"reason": review.reason}),
+    ]
+
+
+def left_elsewhere(order: Order) -> dict[str, int]:
+    """Open units per line of an order in review that, as the channel says, somebody else has shipped."""
+    told = dict(_question_of_left(order).get("asked", {}).get(Ask.FULFILLED_THERE.value, {}))
+    for event in order.events:
+        is_theirs = event.type is EventType.LINES_CANCELLED and event.data.get("reason") == SHIPPED_BY_OTHERS
+        if order.review and is_theirs and event.at >= order.review.since:
+            told = {line_id: units - event.data["lines"].get(line_id, 0) for line_id, units in told.items()}
+    left = open_units(order)
+    return {line_id: min(units, left[line_id]) for line_id, units in told.items() if units > 0 and line_id in left}
+
+
+def _question_of_left(order: Order) -> dict[str, Any]:
+    """What a person was asked last, in this review, of units that left elsewhere; empty if that was taken back."""
+    if order.review is None or Ask.FULFILLED_THERE not in _outstanding(order):
+        return {}
+    asked = reversed(_since(order, order.review))
+    return next((data for data in asked if Ask.FULFILLED_THERE.value in data.get("asked", {})), {})
 
 
 def _since(order: Order, review: Review) -> list[dict[str, Any]]:

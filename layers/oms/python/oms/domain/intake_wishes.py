@@ -289,8 +289,11 @@ def _live_units(order: Order) -> int:
 
 
 def _shipped_elsewhere(order: Order, incoming: IncomingOrder) -> dict[str, int]:
-    """Units per line that left as the channel knows it, and did not as we know it."""
+    """Units per line that left as the channel knows it, and did not as we know it; where it calls all shipped at the
+    first parcel, it says nothing of the others once that is one of ours."""
     lines = {line.line_id: line for line in order.lines if line.requires_shipping}
+    if incoming.tells_shipped_as_a_whole and any(line.shipped for line in lines.values()):
+        return {}
     more = {
         one.line_id: one.fulfilled_quantity - lines[one.line_id].shipped
         for one in incoming.lines

@@ -18,14 +18,6 @@ def each_message(event: dict[str, Any], work: Callable[[dict[str, Any]], None]) 
     return failures(record["messageId"] for record in event["Records"] if not _done(record, work))
 
 
-def each_in_order(event: dict[str, Any], work: Callable[[dict[str, Any]], None]) -> BatchAnswer:
-    """Works on stream records in order and stops at the first that fails: it and what follows come again."""
-    for record in event["Records"]:
-        if not _done(record, work):
-            return failures([record["dynamodb"]["SequenceNumber"]])
-    return failures([])
-
-
 def together(
     event: dict[str, Any], key_of: Callable[[Record], str], *works: Callable[[list[Record]], None]
 ) -> BatchAnswer:

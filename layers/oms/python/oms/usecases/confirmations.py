@@ -16,16 +16,14 @@ from oms.domain.confirmations import (
     Owed,
     account_of,
     destination,
-    event_of,
-    listings_cancelled,
     message_key,
-    notice,
     notice_of,
     owed_by,
     why,
 )
 from oms.domain.errors import InvariantBroken, NotSupported, OmsError, Permanent, Retryable
 from oms.domain.listings import Failure, Telling
+from oms.domain.notices import event_of, listings_cancelled, notice
 from oms.domain.order import Order
 from oms.usecases.circuits import Circuits
 

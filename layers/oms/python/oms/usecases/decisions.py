@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from oms.domain import cancellation, decisions
 from oms.domain.changes import Context, OrderChange
+from oms.domain.confirmations import SHIPPED_BY_OTHERS
 from oms.domain.errors import IllegalTransition, OrderNotFound
+from oms.domain.intake_questions import left_elsewhere
 from oms.domain.order import Hold, Order, OrderStatus
 from oms.usecases.changing import change_once, change_until_settled
 
@@ -32,12 +34,7 @@ class Decisions:
         context = self._context(actor, now)
 
         def decide(order: Order) -> OrderChange | None:
-            if order.status is OrderStatus.CANCELLED:
-                return None
-            change = cancellation.cancel(order, cancellation.open_units(order), context, reason)
-            if change is None:
-                raise IllegalTransition("nothing is left to cancel", status=order.status.value)
-            return change
+            return None if order.status is OrderStatus.CANCELLED else _cancel_all(order, context, reason)
 
         return change_until_settled(self.commit, self._order(order_id), decide)
 
@@ -55,11 +52,26 @@ class Decisions:
         return self._once(order_id, actor, now, decisions.resolve_review)
 
     def cancel_in_review(self, order_id: str, reason: str, actor: str, now: datetime) -> Order:
-        """Ends the review by cancelling, as `cancel`. Raises IllegalTransition when the order is not in review."""
+        """Ends the review by cancelling, as `cancel`; of a cancelled order, which stays so, by that alone. Raises
+        IllegalTransition when the order is not in review.
+
+        Units that somebody else shipped, as the review asked, are cancelled for that reason, which their channel does
+        not hear.
+        """
         order = self._order(order_id)
         if order.review is None and order.status is not OrderStatus.CANCELLED:
             raise IllegalTransition("the order is not in review", status=order.status.value)
-        return self.cancel(order_id, reason, actor, now)
+        context = self._context(actor, now)
+
+        def decide(current: Order) -> OrderChange | None:
+            if current.status is OrderStatus.CANCELLED:
+                return decisions.resolve_review(current, context) if current.review else None
+            theirs = left_elsewhere(current)
+            if theirs:
+                return cancellation.cancel(current, theirs, context, SHIPPED_BY_OTHERS)
+            return _cancel_all(current, context, reason)
+
+        return change_until_settled(self.commit, order, decide)
 
     def add_note(self, order_id: str, text: str, actor: str, now: datetime) -> Order:
         """Keeps a note."""
@@ -79,3 +91,10 @@ class Decisions:
 
     def _context(self, actor: str, now: datetime) -> Context:
         return Context(now=now, actor=actor, policy=self.settings.policy())
+
+
+def _cancel_all(order: Order, context: Context, reason: str) -> OrderChange:
+    change = cancellation.cancel(order, cancellation.open_units(order), context, reason)
+    if change is None:
+        raise IllegalTransition("nothing is left to cancel", status=order.status.value)
+    return change

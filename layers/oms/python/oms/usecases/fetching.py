@@ -105,6 +105,7 @@ class Fetching:
         self, channel_account: str, channel_order_id: str, asked_at: datetime, cause: Mapping[str, str]
     ) -> None:
         message = task(FETCH, channel_account, (channel_order_id,))
+        cause = {**cause, "channel_order_id": channel_order_id}
         source = QUARANTINE_SOURCE + channel_account
         self.quarantine.put(source, channel_order_id, asked_at, cause, message, self.now())
 

@@ -12,6 +12,7 @@ from oms.domain import migration
 from oms.domain.catalog import Product
 from oms.domain.changes import Context, OrderChange
 from oms.domain.errors import InvalidOrder, InvariantBroken, Unavailable, WriteConflict
+from oms.domain.forgetting import forgotten_from_the_start
 from oms.domain.migrated import Fault, MigratedOrder, faults, places, promised_units
 from oms.domain.order import Order
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from oms.domain.catalog import ChannelAccount
+    from oms.stores.contacts import ContactsStore
     from oms.stores.group_commit import CommitResult, GroupCommit
     from oms.stores.orders import OrdersStore
     from oms.stores.reference_data import LocationsStore, ProductsStore, SettingsStore
@@ -68,6 +70,7 @@ class Migration:
     """Loads open orders. `route_short`: what is not where the file says is routed as any other order."""
 
     orders: OrdersStore
+    contacts: ContactsStore
     products: ProductsStore
     locations: LocationsStore
     settings: SettingsStore
@@ -97,7 +100,7 @@ class Migration:
             if found:
                 findings[one.order_id] = found
             else:
-                firsts.append((one, self._create(one, context)))
+                firsts.append((one, self._first(one, context)))
         results = self.commit.commit([change for _, change in firsts])
         for (one, _), result in zip(firsts, results, strict=True):
             findings[one.order_id] = self._after_first(one, result, context)
@@ -196,7 +199,7 @@ class Migration:
         """What is not where the file says is told; if so wished, the order is loaded to be routed as any other."""
         if not self.route_short:
             return Finding(one, Loaded.SHORT, lacks)
-        result = self.commit.commit_one(self._create(migration.unplaced(one), context))
+        result = self.commit.commit_one(self._first(migration.unplaced(one), context))
         if result.committed:
             return Finding(one, Loaded.LOADED, lacks)
         there = self._settled(one, result.image, context) if result.image else None
@@ -227,6 +230,11 @@ class Migration:
         if result is None or result.committed:
             return Finding(one, Loaded.LOADED, lacks, _work_of(order))
         return Finding(one, Loaded.FAILED, (_failed(result.error or WriteConflict("others wrote first")),))
+
+    def _first(self, one: MigratedOrder, context: Context) -> OrderChange:
+        """Version 1 of the order, which knows if its person was to be forgotten before it came."""
+        made = self._create(one, context)
+        return forgotten_from_the_start(made) if self.contacts.is_forgotten(one.order_id) else made
 
     def _create(self, one: MigratedOrder, context: Context) -> OrderChange:
         return migration.create(one, self._products([one]), self._known_account(one), context)

@@ -285,7 +285,7 @@ def test_an_order_without_a_promise_reads_no_stock_no_location_and_no_price(stag
     counted = Reads(stage)
     order(desk, None)
     assert counted.calls == {
-        "GetItem": 3,  # the policy, the order that is not there, the account
+        "GetItem": 4,  # the policy, the order that is not there, the account, whether its person is to be forgotten
         "BatchGetItem": 1,  # products
         "TransactWriteItems": 1,
     }

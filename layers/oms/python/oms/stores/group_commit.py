@@ -213,8 +213,7 @@ class GroupCommit:
     def _contact_action(self, change: OrderChange) -> Any:
         if self._contacts is None or change.contact is None:
             raise InvariantBroken("this commit was not given the contacts table")
-        order = change.order
-        knows = order.forget_person
+        order, knows = change.order, change.order.forget_person
         return self._contacts.put_action(order.order_id, change.contact, first_look(order), knows_forgotten=knows)
 
     def _write(self, changes: Pack[C], work: _Work[C]) -> int:

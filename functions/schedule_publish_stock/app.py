@@ -16,6 +16,7 @@ from oms.runtime.functions import environment, lambda_handler, logger, metrics, 
 from oms.runtime.secrets import Secrets
 from oms.stores.deliveries import DeliveriesStore
 from oms.stores.listings import ListingsStore
+from oms.stores.polls import PULLS, PollsStore
 from oms.stores.reference_data import SettingsStore
 from oms.stores.stock_compares import StockComparesStore
 from oms.usecases.stock_compare import StockCompare
@@ -31,6 +32,7 @@ compare = StockCompare(
     listings=ListingsStore(dynamodb, prefix),
     deliveries=DeliveriesStore(dynamodb, prefix),
     compares=StockComparesStore(dynamodb, prefix),
+    pulls=PollsStore(dynamodb, prefix, PULLS),
     availabilities=wiring.availabilities(),
     publishing=wiring.publishing(),
     can=accounts.can,

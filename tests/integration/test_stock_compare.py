@@ -11,8 +11,10 @@ import pytest
 from oms.channels import registry
 from oms.domain.catalog import Notice
 from oms.domain.listings import Listing
+from oms.domain.polling import Poll
 from oms.domain.stock import StockPosition
 from oms.runtime.http import HttpClient
+from oms.stores.polls import PULLS
 from oms.usecases import stock_compare as module
 from oms.usecases.stock_compare import Compared
 from tests.integration.bazaar import MAIN, OTHER, Bazaar, Worker, bazaar, open_account, pending, statuses
@@ -115,6 +117,27 @@ def test_a_channel_that_says_less_and_sold_nothing_has_drifted_and_is_told_anew_
     assert shop.stock["mug-1"] == 15
     again = compare(stage, 36).comparisons[MAIN]
     assert (again.drifted, again.phase.value) == (0, "DONE"), "a doubt is of its own comparison only"
+
+
+@pytest.mark.parametrize(
+    ("cursor", "drifted"),
+    [
+        pytest.param(10.5, 1, id="its orders were read since: nothing was sold"),
+        pytest.param(9.5, 0, id="its orders were not read since: nobody knows"),
+        pytest.param(None, 0, id="its orders were never read"),
+    ],
+)
+def test_units_missing_at_a_channel_whose_orders_are_not_read_are_not_put_on_sale_again(
+    stage: Stage, shop: Bazaar, cursor: float | None, drifted: int
+) -> None:
+    open_account(stage, shop.url, poll_seconds=300)
+    told_shelves(stage, shop)
+    shop.stock["mug-1"] = 11
+    compare(stage, 10)
+    if cursor is not None:
+        stage.put("settings", Poll(name=MAIN, cursor=at(cursor)), kind=PULLS)
+    found = compare(stage, 11).comparisons[MAIN]
+    assert (found.drifted, len(pending(stage)), found.phase.value) == (drifted, drifted, "DONE")
 
 
 def test_a_change_that_was_never_told_is_found(stage: Stage, shop: Bazaar) -> None:

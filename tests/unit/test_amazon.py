@@ -181,6 +181,11 @@ def test_an_address_without_its_street_is_none_to_ship_to() -> None:
     assert parsed(order(recipient__deliveryAddress={**town, "addressLine2": "Mill Lane 12"})).contact.ship_to.address2
 
 
+def test_an_address_that_stands_on_the_second_line_is_kept_where_a_country_has_no_postal_codes() -> None:
+    villa = {"name": "Noor", "addressLine2": "Villa 9, Palm Street", "city": "Dubai", "countryCode": "AE"}
+    assert parsed(order(recipient__deliveryAddress=villa)).contact.ship_to.address2 == "Villa 9, Palm Street"
+
+
 def test_an_order_that_makes_good_another_one_names_it_and_costs_nothing() -> None:
     body = order(associatedOrders=[{"orderId": "114-1-1", "associationType": "REPLACEMENT_ORIGINAL_ID"}], proceeds=None)
     for item in body["orderItems"]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from oms.channels import ebay_api, envelopes, registry, shopify, woocommerce
+from oms.channels import ebay_api, envelopes, registry, shopify, shopify_api, woocommerce
 from oms.domain.channel_messages import NoticeLine, ShipmentNotice
 from oms.domain.errors import InvalidMessage
 from oms.domain.incoming import Envelope, IncomingOrder
@@ -116,6 +117,7 @@ def test_the_pages_table_says_what_each_channel_can_do() -> None:
         | shopify.PRIVACY_TOPICS.keys()
         | woocommerce.TOPICS
         | {scope.rpartition("/")[2] for scope in ebay_api.SCOPES.split()}
+        | set(re.findall(r"(?:read|write)_[a-z_]+", shopify_api.__doc__ or ""))
     ),
 )
 def test_the_page_names_all_that_is_to_be_registered_at_a_channel(topic: str) -> None:

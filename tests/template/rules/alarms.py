@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from oms.domain.backing_off import LONGEST_SECONDS
 from tests.template.expanded import (
     Template,
     functions,
@@ -108,6 +109,20 @@ def kept_credentials_are_watched(template: Template) -> list[str]:
         if action == "secretsmanager:PutSecretValue"
     }
     return _missing(template, {(f"oms-{stage_of(template)}", "CredentialsNotKept", name) for name in writers})
+
+
+@rule(
+    "An alarm hears of a single message that a channel does not take",
+    removes("ChannelsUntoldAlarm"),
+    sets("ChannelsUntoldAlarm", "Period", 300),
+    sets("ChannelsUntoldAlarm", "EvaluationPeriods", 3),
+)
+def untold_messages_are_watched(template: Template) -> list[str]:
+    """Such a message is tried each quarter of an hour: in between there is nothing to measure, which is no breach."""
+    tries = 2 * LONGEST_SECONDS
+    found = [a for a in alarms(template).values() if a["MetricName"] == "MessagesWaitSeconds"]
+    heard = any(a["Statistic"] == "Maximum" and a["Period"] >= tries and a["EvaluationPeriods"] == 1 for a in found)
+    return [] if heard else ["nobody hears of a message that a channel does not take"]
 
 
 @rule(

@@ -275,10 +275,11 @@ def _cancel_reasons(sold: Sold) -> str:
 def _contact(sold: Sold, market: Marketplace) -> Contact:
     address = sold.contact.ship_to
     written = bounded(sold.contact.free_text, sold.path_of_lines)
-    if sold.status in TO_SHIP and not (address.address1 or address.address2):
+    street = address.address1 or address.address2
+    if sold.status in TO_SHIP and not street:
         message = "an order to ship needs its address: does the app have the role Direct-to-Consumer Delivery?"
         raise InvalidOrder(message, field="address", reason="MISSING_FIELD")
-    if address.address1 or address.postal_code:
+    if street or address.postal_code:
         return replace(sold.contact, free_text=written)
     known = Address(country=address.country or market.country)
     return Contact(name=sold.contact.name, email=sold.contact.email, ship_to=known, free_text=written)

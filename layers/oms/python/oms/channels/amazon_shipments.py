@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from oms.channels.amazon_pull import state
 from oms.channels.amazon_signin import RATE_HEADER, call, marketplace_ids
+from oms.channels.carrier_names import by_letters
 from oms.channels.client import ChannelApi, Limit
 from oms.domain.errors import ChannelRefused
 
@@ -28,15 +29,15 @@ CARRIERS = {
     "usps": "USPS",
     "fedex": "FedEx",
     "dhl": "DHL",
-    "dhl_ecommerce": "DHL eCommerce",
+    "dhlecommerce": "DHL eCommerce",
     "ontrac": "OnTrac",
-    "canada_post": "Canada Post",
-    "royal_mail": "Royal Mail",
+    "canadapost": "Canada Post",
+    "royalmail": "Royal Mail",
     "dpd": "DPD",
     "gls": "GLS",
     "tnt": "TNT",
 }
-"""Amazon's codes for carriers as we call them; any other goes under OTHER with its name."""
+"""Amazon's codes for carriers, by their letters; any other goes under OTHER with its name."""
 
 OTHER = "Other"
 
@@ -62,7 +63,7 @@ def package_number(shipment_id: str) -> str:
 
 
 def _package(notice: ShipmentNotice) -> dict[str, Any]:
-    code = CARRIERS.get(notice.carrier.strip().lower().replace(" ", "_"), OTHER)
+    code = CARRIERS.get(by_letters(notice.carrier), OTHER)
     package = {
         "packageReferenceId": package_number(notice.shipment_id),
         "carrierCode": code,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from oms.channels.bigcommerce_api import call, objects, order_path
+from oms.channels.carrier_names import by_letters
 from oms.domain.errors import ChannelRefused, NotSupported
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def confirm_shipment(api: ChannelApi, notice: ShipmentNotice) -> None:
     lines = _untold(api, path, notice)
     if not lines:
         return
-    provider, tracking_carrier = CARRIERS.get(_letters(notice.carrier), ("", ""))
+    provider, tracking_carrier = CARRIERS.get(by_letters(notice.carrier), ("", ""))
     body = {
         "order_address_id": _address_id(api, path, lines),
         "tracking_number": notice.tracking_number[:_LONGEST_TRACKING_NUMBER],
@@ -77,10 +78,6 @@ def _untold(api: ChannelApi, path: str, notice: ShipmentNotice) -> list[NoticeLi
         for item in objects(one.get("items"))
     }
     return [line for line in notice.lines if line.line_id not in told]
-
-
-def _letters(carrier: str) -> str:
-    return "".join(letter for letter in carrier.lower() if letter.isalnum())
 
 
 def _mark(notice: ShipmentNotice) -> str:

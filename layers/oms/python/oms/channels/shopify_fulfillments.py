@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from oms.channels.carrier_names import by_letters
 from oms.channels.client import ChannelApi
 from oms.channels.shopify_api import gid, graphql, is_on, number_of, order_of, refuse
 from oms.domain.channel_messages import NoticeLine, ShipmentNotice
@@ -287,8 +288,7 @@ def _fulfill(api: ChannelApi, notice: ShipmentNotice, chosen: list[tuple[_Part, 
         "notifyCustomer": is_on(api, "notify_customer"),
     }
     if _number(notice):
-        letters = "".join(letter for letter in notice.carrier.lower() if letter.isalnum())
-        company = CARRIERS.get(letters, notice.carrier)
+        company = CARRIERS.get(by_letters(notice.carrier), notice.carrier)
         content["trackingInfo"] = {"company": company, "number": _number(notice)}
     answer = graphql(api, _FULFILL, {"fulfillment": content})["fulfillmentCreate"]
     refuse(answer["userErrors"])

@@ -35,6 +35,7 @@ FIELDS = (
     "fulfillments",
     "id",
     "line_items",
+    "location_id",
     "name",
     "note",
     "note_attributes",

@@ -99,6 +99,12 @@ def is_waiting(comparison: Comparison, now: datetime) -> bool:
     return comparison.phase is Phase.LISTINGS and waits_until is not None and now < waits_until
 
 
+def is_heard_of(comparison: Comparison, read_until: datetime | None) -> bool:
+    """Whether what was sold before doubts arose is known here, where the channel's orders are read until then."""
+    doubted_until = comparison.waits_until - UNDER_WAY if comparison.waits_until else comparison.began_at
+    return read_until is not None and read_until >= doubted_until
+
+
 def counted(comparison: Comparison, found: Mapping[str, Found], units: int, now: datetime) -> Comparison:
     """The comparison with what was found on one page."""
     verdicts = list(found.values())

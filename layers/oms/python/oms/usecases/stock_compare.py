@@ -16,12 +16,14 @@ from oms.domain.catalog import ChannelAccount, Notice
 from oms.domain.confirmations import destination
 from oms.domain.errors import InvariantBroken, Permanent, Throttled
 from oms.domain.listings import Listing, ListingKey
+from oms.domain.polling import Poll
 from oms.domain.stock_compare import (
     Comparison,
     Found,
     Phase,
     counted,
     is_due,
+    is_heard_of,
     is_waiting,
     judge,
     judge_doubt,
@@ -31,6 +33,7 @@ from oms.domain.stock_compare import (
 if TYPE_CHECKING:
     from oms.stores.deliveries import DeliveriesStore
     from oms.stores.listings import ListingsStore
+    from oms.stores.polls import PollsStore
     from oms.stores.reference_data import SettingsStore
     from oms.stores.stock_compares import StockComparesStore
     from oms.usecases.availability import Availabilities
@@ -80,6 +83,7 @@ class StockCompare:
     listings: ListingsStore
     deliveries: DeliveriesStore
     compares: StockComparesStore
+    pulls: PollsStore
     availabilities: Availabilities
     publishing: Publishing
     can: Callable[[str, str], bool]
@@ -203,7 +207,9 @@ class StockCompare:
         page, cursor = self.listings.of_account(channel_account, comparison.token or None, PAGE)
         if self.can(channel_account, LISTED):
             missing = [one.channel_sku for one in page if one.listed_at != comparison.began_at]
-            drifted, units = self._drifted((one for one in page if one.listed_at == comparison.began_at), now)
+            doubted = [one for one in page if one.listed_at == comparison.began_at and one.doubted_quantity is not None]
+            can_tell = bool(doubted) and self._has_heard(channel_account, comparison)
+            drifted, units = self._drifted(doubted if can_tell else (), now)
             done = replace(
                 comparison,
                 missing=comparison.missing + len(missing),
@@ -255,15 +261,23 @@ class StockCompare:
             return None
         return min(units, self.at_most(listing.channel_account)) if capped else units
 
+    def _has_heard(self, channel_account: str, comparison: Comparison) -> bool:
+        """Whether doubts can be told from drift: not while the pull of an account's orders is behind. What it sold
+        meanwhile would be put on sale again."""
+        channel, _, account = channel_account.partition("#")
+        settings = self.settings.channel_account(channel, account)
+        if settings is None or not settings.poll_seconds:
+            return True
+        pull = self.pulls.all().get(channel_account)
+        return is_heard_of(comparison, pull.cursor if isinstance(pull, Poll) else None)
+
     def _drifted(self, listings: Iterable[Listing], now: datetime) -> tuple[int, int]:
         """How many figures that were in doubt have drifted, and by how many units; they are told anew."""
         drifted = units = 0
         for listing in listings:
-            if listing.doubted_quantity is None:
-                continue
             wanted = self._wanted(listing, now)
             if wanted is not None and judge_doubt(listing, wanted) is Found.DRIFTED:
-                drifted, units = drifted + 1, units + abs(wanted - listing.doubted_quantity)
+                drifted, units = drifted + 1, units + abs(wanted - (listing.doubted_quantity or 0))
                 self.publishing.tell_anew([listing.key], now)
         return drifted, units
 

@@ -14,8 +14,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from oms.channels import envelopes, registry
 from oms.domain.channel_messages import OrderNews, Parsed, PrivacyRequest
 from oms.domain.errors import InvalidMessage, NotFound, Permanent, UnmappedSku
+from oms.domain.handover import ELSEWHERE
 from oms.domain.incoming import REPLAYED, Envelope, IncomingOrder
-from oms.domain.intake import has_left
 from oms.runtime.batches import BatchAnswer, each_message
 from oms.runtime.clients import client
 from oms.runtime.clock import now
@@ -93,7 +93,7 @@ def _take_in(incoming: IncomingOrder, envelope: Envelope) -> None:
     if result.taken is Taken.REFETCH:
         _fetch(envelope, incoming.channel_order_id)
     metrics.add_metric(f"Orders{result.taken.value.capitalize()}", MetricUnit.Count, 1)
-    if result.taken is Taken.CREATED and has_left(incoming):
+    if result.taken is Taken.CREATED and any(work.location_id == ELSEWHERE for work in result.order.fulfillments):
         metrics.add_metric("OrdersShippedElsewhere", MetricUnit.Count, 1)
     told = {"order_id": result.order.order_id, "correlation_id": envelope.message_id, "taken": result.taken.value}
     logger.info("taken", extra=told)

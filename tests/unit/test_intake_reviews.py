@@ -88,6 +88,27 @@ def test_an_order_of_which_a_part_left_before_we_heard_of_it_waits_for_a_person(
     assert (order.status, order.reason_code, shows(order)) == (OrderStatus.RECEIVED, "FULFILLED_ELSEWHERE", "2 units")
 
 
+def test_an_order_that_comes_in_with_another_fault_as_well_says_that_a_part_of_it_has_left() -> None:
+    order = first_heard_of(*PARTLY_THERE, totals=Totals(total_minor=3999))
+    assert (order.reason_code, shows(order)) == ("TOTALS_MISMATCH", "off by -0.01 USD; shipped by somebody else")
+    assert asked(order) == [{"shipped by somebody else": {"1": 2}}]
+    unknown = first_heard_of(*PARTLY_THERE, line("3", "NOT-SOLD-ANY-MORE" * 20, 1))
+    assert unknown.reason_code == "UNKNOWN_SKU"
+    assert shows(unknown).endswith("; shipped by somebody else")
+    mended = settled(order, message(at(0, *PARTLY_THERE)))
+    assert (mended.review, len(asked(mended))) == (order.review, 1)
+    assert settled(mended, message(at(1))).review is None
+
+
+def test_goods_carried_out_of_a_shop_that_the_channel_counts_as_shipped_are_nothing_to_decide() -> None:
+    sale = {"method": Method.CARRY_OUT, "sold_at_location_id": "ny"}
+    order = first_heard_of(*SHIPPED_THERE, **sale)
+    assert (order.status, order.review) == (OrderStatus.DELIVERED, None)
+    unknown = first_heard_of(line("1", "NOT-SOLD-ANY-MORE", 1, fulfilled_quantity=1), **sale)
+    assert unknown.reason_code == "UNKNOWN_SKU"
+    assert asked(unknown) == []
+
+
 def test_who_let_an_order_go_on_that_came_in_as_shipped_elsewhere_is_not_asked_again() -> None:
     order = first_heard_of(*PARTLY_THERE)
     assert asked(order) == [{"shipped by somebody else": {"1": 2}}]
@@ -145,7 +166,9 @@ def test_a_parcel_ends_no_review_of_other_things_and_none_of_more_than_was_promi
     both = settled(released(), message(at(0, *SHIPPED_THERE, service_level="EXPRESS")))
     assert left(both, {"1": 3, "2": 1}).review == both.review
     early = settled(released(), message(at(0, *SHIPPED_THERE)))
-    assert left(early, {"1": 4, "2": 1}).review == early.review
+    over = left(early, {"1": 4, "2": 1})
+    assert over.review == early.review
+    assert settled(over, message(at(1, *SHIPPED_THERE))).review == early.review
 
 
 def test_a_channel_that_calls_an_order_shipped_at_its_first_parcel_says_nothing_of_the_rest_once_ours_left() -> None:
@@ -257,7 +280,7 @@ def test_a_payment_that_is_gone_is_only_noted_where_nothing_can_be_stopped_or_un
 
 
 def waits_for_mapping(order: Order, hours: float) -> Order | None:
-    change = await_mapping(order, ("NEW",), LATER + timedelta(hours=hours), context(10))
+    change = await_mapping(order, ("NEW",), LATER + timedelta(hours=hours), context())
     return change.order if change else None
 
 
@@ -279,3 +302,34 @@ def test_who_let_an_order_go_without_what_is_not_mapped_is_not_asked_by_a_repeat
     assert (waiting.reason_code, shows(waiting)) == ("UNMAPPED_SKU", "NEW")
     assert waits_for_mapping(decided(waiting), 0) is None
     assert waits_for_mapping(decided(waiting), 1) is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [
+        ({"lines": PARTLY_THERE}, "shipped by somebody else"),
+        ({"currency": "CAD"}, "change currency"),
+        ({"cancel_requested": "too late", "cancel_requested_lines": ("1",)}, "buyer asks to cancel"),
+    ],
+    ids=["units that left", "currency", "a buyer's cancel"],
+)
+@pytest.mark.parametrize("cause", ["TOTALS_MISMATCH", "UNMAPPED_SKU"])
+def test_a_message_that_mends_an_order_and_asks_something_leaves_it_with_a_person(
+    cause: str, change: dict[str, Any], shown: str
+) -> None:
+    off = settled(allocated(), message(at(0, totals=Totals(total_minor=3999))))
+    before = off if cause == "TOTALS_MISMATCH" else waits_for_mapping(allocated(), 1)
+    assert before is not None
+    assert before.reason_code == cause
+    after = settled(before, message(at(1, **change)))
+    assert (after.reason_code, shows(after)) == (cause, f"{shows(before)}; {shown}")
+    assert decided(after).review is None
+    assert settled(after, message(at(2))).review is None  # the channel takes it back
+
+
+def test_an_order_whose_goods_are_mapped_by_now_is_still_judged_by_what_it_adds_up_to() -> None:
+    waiting = waits_for_mapping(allocated(), 1)
+    assert waiting is not None
+    off = settled(waiting, message(at(1, totals=Totals(total_minor=3999))))
+    assert (off.reason_code, shows(off)) == ("TOTALS_MISMATCH", "off by -0.01 USD")
+    assert settled(off, message(at(2))).review is None

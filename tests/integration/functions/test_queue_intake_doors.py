@@ -40,19 +40,22 @@ def test_a_sale_that_is_imported_leaves_the_stock_of_a_location_that_we_have_or_
 
 @pytest.mark.parametrize(("till", "location_id"), [(4711, "WH-EAST"), (4712, "")], ids=["ours", "nobody's"])
 def test_a_sale_at_a_shops_till_leaves_the_stock_of_the_location_which_the_account_names_for_it(
-    company: MainStreet, till: int, location_id: str
+    company: MainStreet, till: int, location_id: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = ChannelAccount(currencies=("USD",), options={"shop": "main-street", "location:4711": "WH-EAST"})
     company.stage.put("settings", settings, kind="channel_account", name="shopify#main")
-    sale = mug_order(source_name="pos", location_id=till, shipping_address=None, shipping_lines=[])
+    carried = [line_item(sku="MUG", fulfillment_status="fulfilled")]  # as a till tells of every sale
+    sale = mug_order(source_name="pos", location_id=till, shipping_address=None, shipping_lines=[], line_items=carried)
     before = opening_of(company)
     for number in (1, 2):
         assert hand_in(company, message(sale, number)) == []
     order = company.stage.order("shopify-main-5001")
     assert (order.status, order.sold_at_location_id) == (OrderStatus.DELIVERED, location_id)
+    assert order.reason_code != "FULFILLED_ELSEWHERE"
     after = opening_of(company)
     sold = {place: before.get(place, 0) - units for place, units in after.items() if units != before.get(place, 0)}
     assert sold == ({("MUG", location_id): 2} if location_id else {})
+    assert ("OrdersShippedElsewhere" in capsys.readouterr().out) == (not location_id)
 
 
 @pytest.mark.parametrize("asked", [True, False], ids=["the channel can be asked", "it can not"])

@@ -124,7 +124,7 @@ def _shipped(order: Order, one: Fulfillment, report: FulfillmentReport, context:
         "carrier": report.carrier,
         "tracking_number": report.tracking_number,
     } | ({"lines": shipped} if in_parts else {})
-    settled = [] if any(unit.excess for unit in units) else accounted_for(order)
+    settled = accounted_for(order)
     facts: dict[str, Any] = {"review": None} if settled else {}
     return OrderChange(
         order=step(order, context, (EventType.SHIPMENT_SHIPPED, news), *settled, **facts),

@@ -29,6 +29,9 @@ AWAITING_ADDRESS = "AWAITING_ADDRESS"
 MAX_AHEAD = timedelta(days=1)
 """By how much a channel's clock, or a time told without its zone, may be ahead of ours."""
 
+MAX_DETAIL = 200
+"""Characters of what a review shows."""
+
 UNPAID = PAYMENT_GONE | {"PENDING", "PARTIALLY_PAID"}
 
 
@@ -57,9 +60,7 @@ def receive(
         order = left_elsewhere(order, min(incoming.channel_updated_at, context.now))
     happened: list[Happening] = [(EventType.ORDER_RECEIVED, received)]
     if order.review:
-        happened.append(
-            (EventType.REVIEW_REQUESTED, {"reason": order.review.reason} | _asked_by(order.review, incoming))
-        )
+        happened.append((EventType.REVIEW_REQUESTED, {"reason": order.review.reason} | _asked_by(incoming)))
     if cancelled:
         happened.append((EventType.ORDER_CANCELLED, {"reason": incoming.cancel_reason or "CHANNEL"}))
     made = OrderChange(
@@ -175,7 +176,7 @@ def _review(
     goods = [] if has_left(incoming) else [line for line in incoming.lines if line.requires_shipping]
     unusable = unusable_goods((line.sku for line in goods), products)
     off_by = totals_difference(incoming)
-    left = sum(line.fulfilled_quantity for line in goods)
+    left = sum(_partly_left(incoming).values())
     if unusable:
         reason, detail = unusable
     elif account.currencies and incoming.currency not in account.currencies:
@@ -186,7 +187,10 @@ def _review(
         reason, detail = FULFILLED_ELSEWHERE, f"{left} units"
     else:
         return None
-    return Review(reason=reason, since=context.now, detail=detail[:200])
+    if left and reason != FULFILLED_ELSEWHERE:
+        too = f"; {Ask.FULFILLED_THERE.value}"
+        detail = detail[: MAX_DETAIL - len(too)] + too
+    return Review(reason=reason, since=context.now, detail=detail[:MAX_DETAIL])
 
 
 def has_left(incoming: IncomingOrder) -> bool:
@@ -197,12 +201,19 @@ def has_left(incoming: IncomingOrder) -> bool:
     return left and incoming.cancelled_at is None and incoming.method is not Method.CARRY_OUT
 
 
-def _asked_by(review: Review, incoming: IncomingOrder) -> dict[str, Any]:
-    """What the person is asked, as a later message would ask it: who has decided is not asked by that."""
-    if review.reason != FULFILLED_ELSEWHERE:
+def _partly_left(incoming: IncomingOrder) -> dict[str, int]:
+    """Units per line that somebody else shipped of an order of which more is to ship; what a customer carried out is
+    what we book as such."""
+    if has_left(incoming) or incoming.method is Method.CARRY_OUT:
         return {}
     left = {one.line_id: one.fulfilled_quantity for one in incoming.lines if one.requires_shipping}
-    return {"asked": {Ask.FULFILLED_THERE.value: {line_id: units for line_id, units in left.items() if units}}}
+    return {line_id: units for line_id, units in left.items() if units}
+
+
+def _asked_by(incoming: IncomingOrder) -> dict[str, Any]:
+    """What the person is asked, as a later message would ask it: who has decided is not asked by that."""
+    left = _partly_left(incoming)
+    return {"asked": {Ask.FULFILLED_THERE.value: left}} if left else {}
 
 
 def unusable_goods(skus: Iterable[str], products: Mapping[str, Product]) -> tuple[str, str] | None:

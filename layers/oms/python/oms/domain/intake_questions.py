@@ -4,6 +4,7 @@ them, and edits that don't add up or bring goods that no order can hold.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -15,7 +16,7 @@ from oms.domain.confirmations import SHIPPED_BY_OTHERS
 from oms.domain.decisions import MAX_QUEUE_ROWS_LEFT, put_in_review, resolve_review
 from oms.domain.events import EventType
 from oms.domain.incoming import IncomingOrder
-from oms.domain.intake import totals_difference, unusable_goods
+from oms.domain.intake import MAX_DETAIL, totals_difference, unusable_goods
 from oms.domain.intake_rules import CHANNEL_EDIT, FULFILLED_ELSEWHERE, TOTALS_MISMATCH, UNMAPPED_SKU, Ask, Rule
 from oms.domain.intake_wishes import ADDING, PAYMENT_GONE, UNITS, Message, Wishes
 from oms.domain.money import format_minor
@@ -23,7 +24,6 @@ from oms.domain.order import Order, Review
 from oms.domain.progress import TERMINAL, Happening, step, was_released
 
 _CANCELS = frozenset({EventType.LINES_CANCELLED, EventType.ORDER_CANCELLED})
-_MAX_DETAIL = 200
 
 _LEFT_THERE = "left_there"
 """In an event that asks about units that left elsewhere: all that has left of each line, as the channel knows it."""
@@ -49,9 +49,9 @@ def put_to_a_person(
         data[_LEFT_THERE] = {one.line_id: one.fulfilled_quantity for one in message.incoming.lines}
     if order.review:
         known = [part for part in (order.review.detail, words) if part]
-        review = replace(order.review, detail="; ".join(known)[:_MAX_DETAIL])
+        review = replace(order.review, detail="; ".join(known)[:MAX_DETAIL])
     else:
-        review = Review(reason=reason, since=message.context.now, detail=words[:_MAX_DETAIL])
+        review = Review(reason=reason, since=message.context.now, detail=words[:MAX_DETAIL])
     return [_in_review(order, review, data, message.context, room)]
 
 
@@ -111,7 +111,7 @@ def taken_back(before: Order, order: Order, message: Message, asked: Wishes) -> 
     facts: dict[str, Any] = {}
     if order.review:
         known = [part for part in (order.review.detail, f"taken back: {', '.join(gone)}") if part]
-        facts["review"] = replace(order.review, detail="; ".join(known)[:_MAX_DETAIL])
+        facts["review"] = replace(order.review, detail="; ".join(known)[:MAX_DETAIL])
     return [OrderChange(order=step(order, message.context, (EventType.REQUEST_WITHDRAWN, {"asked": gone}), **facts))]
 
 
@@ -128,14 +128,22 @@ def _is_overtaken(order: Order, incoming: IncomingOrder, ask: Ask, value: Any) -
 
 def judge_own_reviews(order: Order, message: Message, asked: Wishes, to_do: Wishes, room: int) -> list[OrderChange]:
     """What intake itself put in review ends when its cause has; an edit that does not add up begins one."""
-    if order.review:
-        return [resolve_review(order, message.context)] if _is_over(order, order.review, message, asked) else []
+    if order.review is None:
+        return _begun(order, message, to_do, room)
+    if not _is_over(order, order.review, message, asked):
+        return []
+    ended = resolve_review(order, message.context)
+    return [ended, *_begun(ended.order, message, to_do, room)]
+
+
+def _begun(order: Order, message: Message, to_do: Wishes, room: int) -> list[OrderChange]:
+    """The review that what was done of the message begins."""
     if was_released(order) or order.status in TERMINAL:
         return []
     unusable = _unusable_goods(order, message, to_do)
     if unusable:
         reason, detail = unusable
-        review = Review(reason=reason, since=message.context.now, detail=detail[:_MAX_DETAIL])
+        review = Review(reason=reason, since=message.context.now, detail=detail[:MAX_DETAIL])
         return [_in_review(order, review, {"reason": reason}, message.context, room)]
     off_by = totals_difference(message.incoming)
     if not off_by or (Ask.MONEY not in to_do and UNITS.isdisjoint(to_do)):
@@ -146,12 +154,15 @@ def judge_own_reviews(order: Order, message: Message, asked: Wishes, to_do: Wish
 
 
 def _is_over(order: Order, review: Review, message: Message, asked: Wishes) -> bool:
-    """Whether the cause of the review is gone, and no newer message waits for what it names to be mapped."""
+    """Whether the cause of the review is gone, it shows no other question that is open, and no newer message waits for
+    what it names to be mapped."""
     incoming = message.incoming
     if review.reason == FULFILLED_ELSEWHERE:
-        is_all = _asks_of_nothing_else(order, review)
+        is_all = _asks_of_nothing_else(order, review) and not _left_beyond_promise(order)
         return is_all and Ask.FULFILLED_THERE not in asked and incoming.cancelled_at is None
     if was_released(order) or order.status in TERMINAL or _waits_for_newer(order, incoming.channel_updated_at):
+        return False
+    if _asks_more(order, review):
         return False
     return review.reason == UNMAPPED_SKU or (review.reason == TOTALS_MISMATCH and not totals_difference(incoming))
 
@@ -160,11 +171,28 @@ def _asks_of_nothing_else(order: Order, review: Review) -> bool:
     return all(data.get("asked", {}).keys() == {Ask.FULFILLED_THERE.value} for data in _since(order, review))
 
 
+def _left_beyond_promise(order: Order) -> bool:
+    """Whether our parcels held more than was promised: who reads that somebody else shipped as well must see it."""
+    left: Counter[str] = Counter()
+    for parcel in (parcel for one in order.fulfillments for parcel in one.shipments):
+        left.update({line.line_id: line.quantity for line in parcel.lines})
+    return any(left[line.line_id] > line.shipped for line in order.lines)
+
+
+def _asks_more(order: Order, review: Review) -> bool:
+    """Whether a wish that was put to a person since the review began is still one."""
+    open_wishes = {ask.value for ask in _outstanding(order)}
+    return any(not open_wishes.isdisjoint(data.get("asked", ())) for data in _since(order, review))
+
+
 def accounted_for(order: Order) -> list[Happening]:
     """What there is to tell of a review of nothing but units that left as the channel knows it, once parcels of ours
-    account for all of them: it is over. Empty where it is not. More that the channel tells of later is asked anew."""
+    account for all of them and held no more than was promised: it is over. Empty where it is not. More that the
+    channel tells of later is asked anew."""
     review, question = order.review, _question_of_left(order)
     if review is None or review.reason != FULFILLED_ELSEWHERE or not _asks_of_nothing_else(order, review):
+        return []
+    if _left_beyond_promise(order):
         return []
     left_there = question.get(_LEFT_THERE) or question.get("asked", {}).get(Ask.FULFILLED_THERE.value, {})
     shipped = {line.line_id: line.shipped for line in order.lines if line.requires_shipping}
@@ -208,10 +236,10 @@ def await_mapping(order: Order, skus: Iterable[str], told_at: datetime, context:
         return None
     review, names = order.review, ", ".join(skus)
     if review and review.reason != UNMAPPED_SKU:
-        kept_back = replace(review, detail=f"{review.detail}; not mapped: {names}"[:_MAX_DETAIL])
+        kept_back = replace(review, detail=f"{review.detail}; not mapped: {names}"[:MAX_DETAIL])
     else:
         since = review.since if review else context.now
-        kept_back = Review(reason=UNMAPPED_SKU, since=since, detail=names[:_MAX_DETAIL])
+        kept_back = Review(reason=UNMAPPED_SKU, since=since, detail=names[:MAX_DETAIL])
     data = {"reason": UNMAPPED_SKU, "told_at": told_at.isoformat()}
     return _in_review(order, kept_back, data, context, MAX_QUEUE_ROWS_LEFT)
 

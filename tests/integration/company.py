@@ -198,6 +198,11 @@ def incoming(number: int = 1, lines: dict[str, int] | None = None, **changes: An
     return IncomingOrder(**(facts | changes))
 
 
+def listed(stage: Stage, channel_sku: str, sku: str) -> None:
+    """What the channel of these orders sells under a name of its own."""
+    stage.put("listings", {"channel_account": "shopify#main", "channel_sku": channel_sku, "sku": sku})
+
+
 def line(line_id: str, sku: str, units: int, left: int | None = None) -> IncomingLine:
     """A line of the channel's order; `left` of its units are still wanted."""
     current = units if left is None else left

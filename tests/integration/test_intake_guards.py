@@ -23,6 +23,7 @@ from tests.integration.company import (
     held_by_orders,
     incoming,
     line,
+    listed,
     order_id,
     worker,
 )
@@ -30,10 +31,6 @@ from tests.integration.faults import Faults
 from tests.integration.stage import Stage
 
 ACCOUNT = "shopify#main"
-
-
-def listed(stage: Stage, channel_sku: str, sku: str) -> None:
-    stage.put("listings", {"channel_account": ACCOUNT, "channel_sku": channel_sku, "sku": sku})
 
 
 def told(sku: str, hours: float, **changes: Any) -> IncomingOrder:

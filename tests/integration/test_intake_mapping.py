@@ -23,6 +23,7 @@ from tests.integration.company import (
     held_by_orders,
     incoming,
     line,
+    listed,
     order_id,
     released,
     story,
@@ -32,10 +33,6 @@ from tests.integration.faults import CrashedError, Faults
 from tests.integration.stage import PREFIX, Stage
 
 ACCOUNT = "shopify#main"
-
-
-def listed(stage: Stage, channel_sku: str, sku: str) -> None:
-    stage.put("listings", {"channel_account": ACCOUNT, "channel_sku": channel_sku, "sku": sku})
 
 
 def unmapped(queue: QueueDouble, made: Worker) -> Unmapped:

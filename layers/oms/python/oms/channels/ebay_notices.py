@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from oms.channels.carrier_names import by_letters
 from oms.channels.client import Limit
 from oms.channels.ebay_api import headers, order_now, order_url, time_text
 from oms.channels.json_answers import content_of, object_of, objects, units_of
@@ -83,7 +84,7 @@ def confirm_cancellation(api: ChannelApi, notice: CancellationNotice) -> None:
 
 
 def _carrier(name: str) -> str:
-    return CARRIERS.get(_plain(name).lower(), _plain(name) or "Other")
+    return CARRIERS.get(by_letters(name), _plain(name) or "Other")
 
 
 def _plain(text: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from oms.channels.carrier_names import by_letters
 from oms.channels.client import Limit
 from oms.channels.etsy_api import headers, receipt_now, receipt_url
 from oms.channels.json_answers import objects
@@ -54,8 +55,8 @@ def confirm_cancellation(api: ChannelApi, notice: CancellationNotice) -> None:
 
 
 def _carrier(name: str) -> str:
-    plain = _plain(name).lower()
-    return plain if plain in CARRIERS else OTHER
+    letters = by_letters(name)
+    return letters if letters in CARRIERS else OTHER
 
 
 def _plain(text: str) -> str:

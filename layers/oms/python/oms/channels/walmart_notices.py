@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from oms.channels.carrier_names import by_letters
 from oms.channels.json_answers import object_of, units_of
 from oms.channels.walmart_api import (
     ORDER_CHANGES,
@@ -172,8 +173,8 @@ def _reason(reason: str, line: Mapping[str, Any]) -> str:
 
 
 def _carrier(api: ChannelApi, notice: ShipmentNotice) -> dict[str, Any]:
-    known = {_plain(name): name for name in CARRIERS}
-    name = known.get(_plain(notice.carrier))
+    known = {by_letters(name): name for name in CARRIERS}
+    name = known.get(by_letters(notice.carrier))
     if name:
         return {"carrierName": {"carrier": name}}
     address = api.option(TRACKING_URL)
@@ -182,7 +183,3 @@ def _carrier(api: ChannelApi, notice: ShipmentNotice) -> dict[str, Any]:
         raise NotSupported(message)
     page = address.replace("{tracking_number}", notice.tracking_number)
     return {"carrierName": {"otherCarrier": notice.carrier}, "trackingURL": page}
-
-
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.lower() if letter.isalnum())

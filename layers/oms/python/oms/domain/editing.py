@@ -27,8 +27,8 @@ MAX_FORMERLY = 40
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineEdit:
     """A line as it is to be: `wanted` of the `ordered` units, the others are cancelled, `by_channel` of them by the
-    channel itself. Money as in Line. A line of an unknown id is added, one of
-    another sku is for other goods from now on."""
+    channel itself. Money as in Line. A line of an unknown id is added, one of another sku is for other goods from now
+    on."""
 
     line_id: str
     sku: str
